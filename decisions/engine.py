@@ -1,0 +1,89 @@
+"""The one path from a request and its evidence to a decision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+
+from .policy import Policy
+from .request import BuyerEvidence, OrderEvidence, RefundRequest
+from .rules import Case, Verdict, judge
+from .standing import Standing, standing_of
+from .tiers import Tier, tier_of
+
+Outcome = Literal["auto_refund", "manual_review"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A text for people, in Chinese and English."""
+
+    zh: str
+    en: str
+
+
+MESSAGES: Final[dict[Outcome, Message]] = {
+    "auto_refund": Message(
+        zh="该用户为平台优质用户且订单满足极速退款条件,平台已自动审核通过卖家发货前仅退款申请",
+        en="The buyer is a platform quality user and the order meets the instant refund conditions; the "
+        "platform has automatically approved the refund-only request made before shipment.",
+    ),
+    "manual_review": Message(
+        zh="该申请不满足极速退款条件,已转入商家常规审核",
+        en="The request does not meet the instant refund conditions and goes to the merchant's ordinary review.",
+    ),
+}
+"""The first Chinese text is the notice's own (Q5) and must not be changed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decision:
+    """The outcome with everything that it followed from.
+
+    ``propensity`` is the probability with which this policy takes this outcome here: 1 without
+    exploration.
+    """
+
+    outcome: Outcome
+    message: Message
+    rules: tuple[Verdict, ...]
+    tier: Tier
+    standing: Standing
+    propensity: float = 1.0
+
+
+def decide(
+    request: RefundRequest,
+    *,
+    buyer: BuyerEvidence,
+    order: OrderEvidence,
+    policy: Policy,
+    decided_at: datetime,
+) -> Decision:
+    """Refund automatically when every rule passes; otherwise hand the request to a person.
+
+    Parameters
+    ----------
+    request : RefundRequest
+        What the after-sale system asks.
+    buyer, order : BuyerEvidence, OrderEvidence
+        What was known before ``request.requested_at``.
+    policy : Policy
+    decided_at : datetime
+        The service's clock, timezone-aware.
+    """
+    tier, standing = tier_of(buyer, policy), standing_of(buyer, policy)
+    verdicts = judge(
+        Case(
+            request=request,
+            buyer=buyer,
+            order=order,
+            tier=tier,
+            standing=standing,
+            policy=policy,
+            decided_at=decided_at,
+        )
+    )
+    outcome: Outcome = "auto_refund" if all(v.passed for v in verdicts) else "manual_review"
+    return Decision(outcome=outcome, message=MESSAGES[outcome], rules=verdicts, tier=tier, standing=standing)

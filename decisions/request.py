@@ -1,0 +1,78 @@
+"""What the after-sale system asks, and what is known of the buyer and the order when it asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+RefundType = Literal["refund_only", "return_and_refund"]
+GoodsType = Literal["physical", "virtual", "customized"]
+ShippingStatus = Literal["unshipped", "partially_shipped", "shipped"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """The order as the merchant back end states it at the time of the request.
+
+    ``goods_type`` is the strictest of its items; ``paid_amount_fen`` is what the buyer paid, in fen.
+    """
+
+    order_id: str
+    shop_id: str
+    category_id: str | None
+    goods_type: GoodsType
+    paid_amount_fen: int
+    paid_at: datetime
+    shipping_status: ShippingStatus
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RefundRequest:
+    """One after-sale request; times are timezone-aware, money is fen."""
+
+    after_sale_id: str
+    buyer_id: str
+    refund_type: RefundType
+    refund_amount_fen: int
+    requested_at: datetime
+    reason: str | None
+    order: Order
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuyerEvidence:
+    """What history and model say of the buyer at the time of the request.
+
+    Attributes
+    ----------
+    score : float
+        Points in (300, 900); higher is better.
+    p_abuse : float
+        Calibrated probability of abuse within the label window.
+    completed_orders : int
+        Orders completed by then.
+    tenure_days : float or None
+        Days since the first paid order became known; None without one.
+    abuse_confirmed : bool
+        An abuse confirmation stands, that is, no later clearing.
+    """
+
+    score: float
+    p_abuse: float
+    completed_orders: int
+    tenure_days: float | None
+    abuse_confirmed: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OrderEvidence:
+    """What the event log says of the order at the time of the request.
+
+    ``refunded_fen`` is the sum already granted; ``paid_amount_fen`` is None when the log has not heard of
+    the payment.
+    """
+
+    shipped: bool
+    refunded_fen: int
+    paid_amount_fen: int | None

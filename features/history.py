@@ -1,0 +1,181 @@
+"""Histories packed for the kernel: each buyer's events together, in the order in which they became known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .errors import BadInput
+from .events import SCHEMA, TIMESTAMP
+from .kernel import Columns
+from .links import Link, PeerEvent, Verdict, peer_events
+from .plan import CODED, KIND_CODE, NULL
+
+_PACKED: Final = (
+    "event_id buyer_id kind occurred_at recorded_at order_id shop_id category_id "
+    "amount_fen stage fault outcome actor link_type link_value line_count"
+).split()
+_OTHER: Final = 63
+"""Code of a word outside a vocabulary, such as the outcome of something else than a dispute."""
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Many buyers' events.
+
+    Attributes
+    ----------
+    buyer_ids : pa.Array of string
+        Sorted.
+    offsets : int64 (n_buyers + 1,)
+        Buyer ``i`` has the rows ``[offsets[i], offsets[i + 1])``.
+    columns : Columns
+    """
+
+    buyer_ids: pa.Array
+    offsets: npt.NDArray[np.int64]
+    columns: Columns
+
+
+def pack(events: pa.Table) -> Histories:
+    """Sort, number and encode events, and add what the links tell.
+
+    Parameters
+    ----------
+    events : pa.Table
+        Columns of `features.events.SCHEMA` in any order of rows; ``event_id`` unique.
+
+    Raises
+    ------
+    BadInput
+        When an event id appears twice.
+    """
+    table = _with_peers(_conform(events))
+    table = table.take(_order(table))
+    buyers = table["buyer_id"].combine_chunks()
+    buyer_ids, buyer_index = _number(buyers)
+    offsets = np.searchsorted(buyer_index, np.arange(len(buyer_ids) + 1)).astype(np.int64)
+    return Histories(buyer_ids, offsets, _columns(table, buyer_index, offsets))
+
+
+def _conform(events: pa.Table) -> pa.Table:
+    missing = [name for name in _PACKED if name not in events.column_names and name != "line_count"]
+    if missing:
+        raise BadInput(f"events lack the column{'s' * (len(missing) > 1)} {', '.join(missing)}")
+    if "line_count" not in events.column_names:
+        events = events.append_column("line_count", pa.nulls(len(events), pa.int32()))
+    table = events.select(_PACKED).cast(pa.schema([SCHEMA.field(name) for name in _PACKED]))
+    twice = len(table) - pc.count_distinct(table["event_id"]).as_py()
+    if twice:
+        raise BadInput(f"{twice} events repeat an event_id; import the log first, it splits repeats off")
+    return table
+
+
+def _with_peers(table: pa.Table) -> pa.Table:
+    linked = table.filter(pc.equal(table["kind"], "identity_linked"))
+    if len(linked) == 0:
+        return table
+    kinds = pa.array(["abuse_confirmed", "abuse_cleared"])
+    judged = table.filter(pc.is_in(table["kind"], value_set=kinds))
+    links = map(Link, *_rows(_shared(linked), ("link_type", "link_value", "recorded_at", "buyer_id")))
+    verdicts = map(Verdict, *_rows(judged, ("recorded_at", "buyer_id", "kind")))
+    derived = list(peer_events(links, verdicts))
+    return pa.concat_tables([table, _peer_table(derived, table.schema)]) if derived else table
+
+
+def _shared(linked: pa.Table) -> pa.Table:
+    """Keep only links that more than one account has; most accounts are alone on theirs."""
+    keys = ["link_type", "link_value"]
+    counts = linked.group_by(keys).aggregate([("buyer_id", "count_distinct")])
+    shared = counts.filter(pc.greater(counts["buyer_id_count_distinct"], 1)).select(keys)
+    return linked.join(shared, keys=keys, join_type="inner")
+
+
+def _rows(table: pa.Table, names: Sequence[str]) -> list[list[Any]]:
+    columns = [table[name] for name in names]
+    return [(c.cast(pa.int64()) if c.type == TIMESTAMP else c).to_pylist() for c in columns]
+
+
+def _peer_table(derived: list[PeerEvent], schema: pa.Schema) -> pa.Table:
+    """Lay peer events into the columns of the log; the peer stands where a shop would."""
+    times = pa.array([e.recorded_at for e in derived], pa.int64()).cast(TIMESTAMP)
+    given = {
+        "event_id": pa.array([f"{e.kind} {e.link_type} {e.peer_id}" for e in derived]),
+        "buyer_id": pa.array([e.buyer_id for e in derived]),
+        "kind": pa.array([e.kind for e in derived]),
+        "occurred_at": times,
+        "recorded_at": times,
+        "shop_id": pa.array([e.peer_id for e in derived]),
+        "link_type": pa.array([e.link_type for e in derived], pa.string()),
+    }
+    nothing = {f.name: pa.nulls(len(derived), f.type) for f in schema if f.name not in given}
+    return pa.table({f.name: {**given, **nothing}[f.name] for f in schema}, schema=schema)
+
+
+def _order(table: pa.Table) -> pa.Array:
+    keys = [(name, "ascending") for name in ("buyer_id", "recorded_at", "occurred_at", "event_id")]
+    return pc.sort_indices(table, sort_keys=keys)
+
+
+def _number(values: pa.Array) -> tuple[pa.Array, npt.NDArray[np.int64]]:
+    encoded = values.dictionary_encode()
+    return encoded.dictionary, encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _columns(
+    table: pa.Table, buyer_index: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]
+) -> Columns:
+    def ref(name: str) -> npt.NDArray[np.int32]:
+        return _refs(table[name].combine_chunks(), buyer_index, offsets)
+
+    coded = [_codes(table[name].combine_chunks(), vocabulary) for name, vocabulary in CODED]
+    kinds: dict[str | None, int] = {**KIND_CODE}
+    return Columns(
+        recorded_at=_int64(table["recorded_at"]),
+        occurred_at=_int64(table["occurred_at"]),
+        kind=_codes(table["kind"].combine_chunks(), kinds),
+        codes=np.ascontiguousarray(np.stack(coded, axis=1)),
+        amount_fen=_int64(table["amount_fen"]),
+        line_count=_int64(table["line_count"]),
+        order_ref=ref("order_id"),
+        party_ref=ref("shop_id"),
+        category_ref=ref("category_id"),
+    )
+
+
+def _int64(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    integers = column.cast(pa.int64())
+    return np.asarray(pc.fill_null(integers, NULL).to_numpy(), np.int64)
+
+
+def _codes(column: pa.Array, vocabulary: dict[str | None, int]) -> npt.NDArray[np.int8]:
+    encoded = column.dictionary_encode()
+    table = [vocabulary.get(word, _OTHER) for word in encoded.dictionary.to_pylist()]
+    lookup = np.array([*table, vocabulary.get(None, _OTHER)], np.int8)
+    indices = pc.fill_null(encoded.indices, len(table)).to_numpy(zero_copy_only=False)
+    return lookup[indices]
+
+
+def _refs(
+    column: pa.Array, buyer_index: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int32]:
+    """Number a column's values within each buyer, in order of first appearance; null is -1."""
+    words, codes = _number(pc.fill_null(column, ""))
+    null = words.index("").as_py()
+    known = np.flatnonzero(codes != null)
+    pairs = buyer_index[known] * np.int64(len(words)) + codes[known]
+    _, first, inverse = np.unique(pairs, return_index=True, return_inverse=True)
+    appearance = np.empty(len(first), np.int64)
+    appearance[np.argsort(first, kind="stable")] = np.arange(len(first))
+    numbers = appearance[inverse]
+    seen_before = np.searchsorted(np.sort(first), np.searchsorted(known, offsets[:-1]))
+    refs = np.full(len(codes), -1, np.int32)
+    refs[known] = numbers - seen_before[buyer_index[known]]
+    return refs
+

@@ -1,0 +1,252 @@
+"""The score: a scikit-learn classifier around LightGBM that is monotone, calibrated and explained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from . import saved, trees
+from .assessment import Assessment
+from .calibration import fit_platt
+from .reasons import Reason, ReasonGroups, Text
+from .scale import bounded_probability, points_of
+
+
+class BuyerScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Probability that a buyer abuses refunds, with points and reasons.
+
+    Gradient-boosted trees under monotone constraints give a raw margin; a line fitted on out-of-fold margins
+    turns it into log-odds; a fixed scale turns those into points. NaN means that a feature is not defined.
+
+    Parameters
+    ----------
+    monotone : mapping of str to int, optional
+        Direction by feature: +1 where more can only raise the probability of the positive class, -1
+        where more can only lower it; what is not named is free.
+    reason_codes : mapping of str to str, optional
+        Reason code by feature; a feature without one speaks for itself.
+    reason_texts : mapping of str to mapping of str to str, optional
+        Texts by reason code, then by language (`zh`, `en`).
+    catalog_version : str, optional
+        Version of the feature catalog that made the columns; travels with the model.
+    learning_rate, num_leaves, max_depth, min_child_samples, l2, path_smooth : float or int
+        LightGBM's, chosen for few positives.
+    feature_fraction, bagging_fraction : float
+        Share of features and of rows that a tree sees.
+    max_trees, patience : int
+        Upper limit of trees, and how many without gain end the search for their number.
+    n_folds : int
+        Stratified folds when `fit` is given none.
+    random_state : int
+        Seed; the same data and seed give the same model on any number of threads.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+        The labels; the second is the positive class.
+    n_features_in_, feature_names_in_
+        As in scikit-learn.
+    n_trees_ : int
+        Trees chosen by validation.
+    calibrator_ : PlattCalibrator
+        Fitted on out-of-fold margins.
+    """
+
+    def __init__(
+        self,
+        *,
+        monotone: Mapping[str, int] | None = None,
+        reason_codes: Mapping[str, str] | None = None,
+        reason_texts: Mapping[str, Text] | None = None,
+        catalog_version: str | None = None,
+        learning_rate: float = 0.05,
+        num_leaves: int = 15,
+        max_depth: int = 5,
+        min_child_samples: int = 30,
+        l2: float = 1.0,
+        path_smooth: float = 1.0,
+        feature_fraction: float = 0.4,
+        bagging_fraction: float = 0.7,
+        max_trees: int = 500,
+        patience: int = 40,
+        n_folds: int = 4,
+        random_state: int = 0,
+    ) -> None:
+        self.monotone = monotone
+        self.reason_codes = reason_codes
+        self.reason_texts = reason_texts
+        self.catalog_version = catalog_version
+        self.learning_rate = learning_rate
+        self.num_leaves = num_leaves
+        self.max_depth = max_depth
+        self.min_child_samples = min_child_samples
+        self.l2 = l2
+        self.path_smooth = path_smooth
+        self.feature_fraction = feature_fraction
+        self.bagging_fraction = bagging_fraction
+        self.max_trees = max_trees
+        self.patience = patience
+        self.n_folds = n_folds
+        self.random_state = random_state
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        folds: Sequence[trees.Fold] | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
+        """Choose the number of trees and calibrate on the folds, then fit the trees on every row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features)
+            Features; NaN where not defined.
+        y : array-like of shape (n,)
+            Two classes; the larger label is the positive one.
+        folds : sequence of (train, valid) row positions, optional
+            Time-ordered splits; without them stratified folds are drawn.
+        groups : array-like of shape (n,), optional
+            Buyers, kept whole by the drawn folds.
+
+        Raises
+        ------
+        ValueError
+            One class only, more than two, or a class too small to validate on; says the counts.
+        """
+        checked, labels = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan")
+        target = self._target(labels)
+        params = self._params()
+        data = trees.dataset(checked, target, params=params)
+        chosen = folds if folds is not None else self._drawn_folds(target, groups)
+        self.n_trees_, rows, margins = trees.validate(
+            data, params=params, folds=chosen, max_trees=self.max_trees, patience=self.patience
+        )
+        self.calibrator_ = fit_platt(margins, target[rows])
+        names = list(self.get_feature_names_out())
+        self.booster_ = trees.grow(data, params=params, n_trees=self.n_trees_, names=names)
+        return self
+
+    def raw_margin(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Raw scores of the trees, shape (n,): log-odds before calibration."""
+        checked = self._checked(X)
+        return trees.margin(self.booster_, checked)
+
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Calibrated log-odds of the positive class, shape (n,); above 0 means `predict` gives that class."""
+        margin = self.raw_margin(X)
+        return self.calibrator_.log_odds(margin)
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Calibrated probabilities of both classes, shape (n, 2)."""
+        p = bounded_probability(self.decision_function(X))
+        return np.column_stack([1.0 - p, p])
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Give the likelier class, shape (n,)."""
+        return np.asarray(self.classes_[(self.decision_function(X) > 0).astype(int)])
+
+    def points(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Points from 300 to 900, shape (n,); higher is better."""
+        return points_of(bounded_probability(self.decision_function(X)))
+
+    def contributions(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Exact tree SHAP, shape (n, n_features + 1), the base last; each row adds up to `raw_margin`."""
+        checked = self._checked(X)
+        return trees.shap(self.booster_, checked)
+
+    def reasons(self, X: ArrayLike, *, limit: int | None = 3) -> list[list[Reason]]:
+        """Give the strongest reasons of each row, with their texts."""
+        return self.reason_groups.top(self.contributions(X), limit=limit)
+
+    def assess(self, vector: NDArray[np.float64]) -> Assessment:
+        """Score one vector of shape (n_features,) with the least work; safe to call from many threads."""
+        row = np.asarray(vector, dtype=np.float64).reshape(1, -1)
+        margin = float(trees.margin(self.booster_, row, num_threads=1)[0])
+        p = self.calibrator_.probability(margin)
+        return Assessment(margin, float(p), float(points_of(p)))
+
+    def explain(self, vector: NDArray[np.float64], *, limit: int | None = 3) -> list[Reason]:
+        """Reasons of one vector of shape (n_features,)."""
+        row = np.asarray(vector, dtype=np.float64).reshape(1, -1)
+        return self.reason_groups.top(trees.shap(self.booster_, row), limit=limit)[0]
+
+    @property
+    def reason_groups(self) -> ReasonGroups:
+        """Which reason each column speaks for."""
+        codes = self.reason_codes or {}
+        names = self.get_feature_names_out()
+        return ReasonGroups(tuple(codes.get(name, name) for name in names), self.reason_texts or {})
+
+    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
+        """Names of the columns, `x0`, `x1`, … where `fit` saw none."""
+        check_is_fitted(self, "n_features_in_")
+        names = getattr(self, "feature_names_in_", [f"x{i}" for i in range(self.n_features_in_)])
+        return np.asarray(names, dtype=object)
+
+    def save(self, directory: Path) -> None:
+        """Write the trees as LightGBM's text and everything else as JSON; nothing is pickled."""
+        check_is_fitted(self, "booster_")
+        saved.write(self, directory)
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Read what `save` wrote; predictions are the same bytes."""
+        return saved.read(cls, directory)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.classifier_tags.multi_class = False
+        return tags
+
+    def _checked(self, X: ArrayLike) -> NDArray[np.float64]:
+        check_is_fitted(self, "booster_")
+        checked = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
+        return cast("NDArray[np.float64]", checked)
+
+    def _target(self, y: NDArray[Any]) -> NDArray[np.float64]:
+        kind = type_of_target(y, input_name="y", raise_unknown=True)
+        self.classes_, encoded, counts = np.unique(y, return_inverse=True, return_counts=True)
+        found = ", ".join(f"{c!r}: {n}" for c, n in zip(self.classes_.tolist(), counts, strict=True))
+        if kind not in {"binary", "multiclass"} or len(counts) > 2:
+            raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.")
+        if len(counts) < 2:
+            raise ValueError(f"cannot learn from one class only: rows by label {{{found}}}; both are needed")
+        if counts.min() < 2:
+            raise ValueError(f"needs at least two rows of each class to validate on, found {{{found}}}")
+        return encoded.astype(np.float64)
+
+    def _params(self) -> dict[str, Any]:
+        names = list(self.get_feature_names_out())
+        directions = self.monotone or {}
+        if unknown := sorted(set(directions) - set(names)):
+            raise ValueError(f"monotone names no column of X: {', '.join(unknown)}")
+        return dict(trees.FIXED) | {
+            "monotone_constraints": [directions.get(name, 0) for name in names],
+            "learning_rate": self.learning_rate,
+            "num_leaves": self.num_leaves,
+            "max_depth": self.max_depth,
+            "min_data_in_leaf": self.min_child_samples,
+            "lambda_l2": self.l2,
+            "path_smooth": self.path_smooth,
+            "feature_fraction": self.feature_fraction,
+            "bagging_fraction": self.bagging_fraction,
+            "bagging_freq": 1,
+            "seed": self.random_state,
+        }
+
+    def _drawn_folds(self, target: NDArray[np.float64], groups: ArrayLike | None) -> list[trees.Fold]:
+        n_folds = int(min(self.n_folds, target.sum(), len(target) - target.sum()))
+        kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+        drawn = kind(n_folds, shuffle=True, random_state=self.random_state)
+        return list(drawn.split(target, target, groups))

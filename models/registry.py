@@ -1,0 +1,246 @@
+"""The registry of models: the one edge to MLflow that training and serving share."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+from filelock import FileLock
+
+os.environ.setdefault(
+    "MLFLOW_DISABLE_TELEMETRY", "true"
+)  # read when mlflow is imported: nothing leaves this machine
+
+import mlflow
+from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
+from mlflow.types.schema import ColSpec, ParamSchema, ParamSpec, Schema
+
+from .buyer_score import BuyerScore
+from .travelling_code import REQUIREMENTS, package_name, write_package
+
+BUYER_SCORE: Final = "buyer-score"
+CHAMPION: Final = "champion"
+MODEL_VERSIONS_TAG: Final = "mlflow.modelVersions"
+SQLITE: Final = "sqlite:///"
+ABSENT: Final = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"}
+"""Codes by which the stores say that there is no such model, version or alias."""
+
+for chatty in ("mlflow", "alembic"):
+    logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+class RegistryUnavailable(Exception):  # noqa: N818 - it names the state, not a fault of ours
+    """MLflow did not answer or answered with an error; says where and what."""
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A registered score, ready to use."""
+
+    score: BuyerScore
+    name: str
+    version: str
+    run_id: str
+    catalog_version: str | None
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """One line of the registry."""
+
+    version: str
+    aliases: tuple[str, ...]
+    run_id: str
+    created_at: datetime
+    catalog_version: str | None
+    metrics: Mapping[str, float]
+
+
+def local_store(tracking_uri: str) -> Path | None:
+    """Path of the SQLite file behind a tracking URI, None for any other store."""
+    return Path(tracking_uri.removeprefix(SQLITE)) if tracking_uri.startswith(SQLITE) else None
+
+
+def store_lock(tracking_uri: str) -> AbstractContextManager[Any]:
+    """Hold a local store for one process; re-entrant. A server keeps its own order."""
+    path = local_store(tracking_uri)
+    if path is None:
+        return nullcontext()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(path.with_name(f"{path.name}.lock"), is_singleton=True)
+
+
+@contextmanager
+def tracking(tracking_uri: str) -> Iterator[None]:
+    """Point MLflow's fluent functions at a store, alone if it is a file, and put everything back."""
+    before: Any = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None  # type: ignore[no-untyped-call]
+    environment, path = os.environ.get("MLFLOW_TRACKING_URI"), list(sys.path)
+    with store_lock(tracking_uri):
+        mlflow.set_tracking_uri(tracking_uri)
+        try:
+            yield
+        finally:
+            mlflow.set_tracking_uri(before)
+            sys.path[:] = path  # logging a model tries its code, from a folder that is gone by now
+            if environment is not None:
+                os.environ["MLFLOW_TRACKING_URI"] = environment
+
+
+def experiment_id(client: mlflow.MlflowClient, name: str, *, tracking_uri: str) -> str:
+    """Find an experiment or create it; a local store keeps artifacts beside its file, by absolute path."""
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return str(found.experiment_id)
+    path = local_store(tracking_uri)
+    artifacts = (path.parent.resolve() / "mlartifacts").as_uri() if path else None
+    return str(client.create_experiment(name, artifact_location=artifacts))
+
+
+class Registry:
+    """Versions of one registered model.
+
+    Parameters
+    ----------
+    tracking_uri : str
+        MLflow's store: `sqlite:////absolute/mlflow.db` or a server's address.
+    name : str
+        The registered model.
+    """
+
+    def __init__(self, tracking_uri: str, *, name: str = BUYER_SCORE) -> None:
+        self.tracking_uri = tracking_uri
+        self.name = name
+
+    @cached_property
+    def client(self) -> mlflow.MlflowClient:
+        """MLflow's client; the first one of a local store makes its tables."""
+        with store_lock(self.tracking_uri):
+            client = mlflow.MlflowClient(self.tracking_uri)
+            client.search_experiments(max_results=1)
+        return client
+
+    def champion(self) -> LoadedModel | None:
+        """Load the version that the alias `champion` names; None if there is none yet."""
+        return self._load_if_present(lambda: self.client.get_model_version_by_alias(self.name, CHAMPION))
+
+    def champion_version(self) -> str | None:
+        """Which version the alias `champion` names, without loading it."""
+        found = self._if_present(lambda: self.client.get_model_version_by_alias(self.name, CHAMPION))
+        return None if found is None else str(found.version)
+
+    def load(self, version: str) -> LoadedModel:
+        """Load one version; raise LookupError if it is not there."""
+        found = self._load_if_present(lambda: self.client.get_model_version(self.name, version))
+        if found is None:
+            raise LookupError(f"model {self.name!r} has no version {version} in {self.tracking_uri}")
+        return found
+
+    def versions(self) -> list[ModelVersion]:
+        """All versions, newest first; empty if nothing is registered."""
+        registered = self._if_present(lambda: self.client.get_registered_model(self.name))
+        if registered is None:
+            return []
+        aliases: dict[str, list[str]] = {}
+        for alias, version in sorted(registered.aliases.items()):
+            aliases.setdefault(str(version), []).append(alias)
+        found = self._ask(lambda: self.client.search_model_versions(f"name='{self.name}'"))
+        rows = [self._line(v, aliases=tuple(aliases.get(str(v.version), ()))) for v in found]
+        return sorted(rows, key=lambda row: int(row.version), reverse=True)
+
+    def log(self, score: BuyerScore, *, example: pd.DataFrame, tags: Mapping[str, str]) -> str:
+        """Log a fitted score into the active run, with its code, and register it; return the version.
+
+        Call it within `tracking(...)` and a run; the model has been loaded from its own code and tried on
+        `example` before this returns.
+        """
+        with tempfile.TemporaryDirectory() as scratch:
+            score.save(Path(scratch) / "buyer_score")
+            info = mlflow.pyfunc.log_model(
+                name=self.name,
+                loader_module=f"{package_name()}.pyfunc",
+                data_path=str(Path(scratch) / "buyer_score"),
+                code_paths=[str(write_package(Path(scratch) / "code"))],
+                signature=_signature(score),
+                input_example=example,
+                pip_requirements=[f"{name}=={installed_version(name)}" for name in ("mlflow", *REQUIREMENTS)],
+                tags=dict(tags),
+            )
+        return self._register(info, tags=tags)
+
+    def promote(self, version: str) -> None:
+        """Point the alias `champion` at a version."""
+        with store_lock(self.tracking_uri):
+            self.client.set_registered_model_alias(self.name, CHAMPION, version)
+
+    def _register(self, info: Any, *, tags: Mapping[str, str]) -> str:
+        if self._if_present(lambda: self.client.get_registered_model(self.name)) is None:
+            self.client.create_registered_model(self.name)
+        made = self.client.create_model_version(
+            self.name, source=info.model_uri, run_id=info.run_id, tags=dict(tags), model_id=info.model_id
+        )
+        links = json.dumps([{"name": self.name, "version": made.version}])
+        self.client.set_logged_model_tags(info.model_id, {MODEL_VERSIONS_TAG: links})
+        return str(made.version)
+
+    def _line(self, found: Any, *, aliases: tuple[str, ...]) -> ModelVersion:
+        run = self._ask(lambda: self.client.get_run(found.run_id))
+        return ModelVersion(
+            version=str(found.version),
+            aliases=aliases,
+            run_id=found.run_id,
+            created_at=datetime.fromtimestamp(found.creation_timestamp / 1000, tz=UTC),
+            catalog_version=found.tags.get("catalog_version"),
+            metrics=dict(run.data.metrics),
+        )
+
+    def _load_if_present(self, find: Any) -> LoadedModel | None:
+        found = self._if_present(find)
+        return None if found is None else self._ask(lambda: self._load(found))
+
+    def _load(self, found: Any) -> LoadedModel:
+        with tempfile.TemporaryDirectory() as scratch:
+            local = mlflow.artifacts.download_artifacts(
+                artifact_uri=found.source, dst_path=scratch, tracking_uri=self.tracking_uri
+            )
+            score = BuyerScore.load(Path(local) / "data" / "buyer_score")
+        return LoadedModel(score, self.name, str(found.version), found.run_id, score.catalog_version)
+
+    def _if_present(self, question: Any) -> Any:
+        path = local_store(self.tracking_uri)
+        if path is not None and not path.exists():
+            return None
+        return self._ask(question, absent_is_none=True)
+
+    def _ask(self, question: Any, *, absent_is_none: bool = False) -> Any:
+        try:
+            return question()
+        except MlflowException as error:
+            if absent_is_none and error.error_code in ABSENT:
+                return None
+            raise RegistryUnavailable(f"MLflow at {self.tracking_uri}: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _signature(score: BuyerScore) -> ModelSignature:
+    names = [str(name) for name in score.get_feature_names_out()]
+    return ModelSignature(
+        inputs=Schema([ColSpec("double", name) for name in names]),
+        outputs=Schema([ColSpec("double", "p_abuse"), ColSpec("double", "score")]),
+        params=ParamSchema([ParamSpec("reasons", "boolean", False), ParamSpec("limit", "long", 3)]),
+    )
