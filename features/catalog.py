@@ -50,9 +50,7 @@ WITHIN_HOUR: Final = _cancelled(pay_lag=(timedelta(0), timedelta(hours=1)))
 AFTER_DAY: Final = _cancelled(pay_lag=(timedelta(days=1), timedelta(days=3650)))
 OF_BASKET: Final = _cancelled(basket=True)
 PART_OF_ORDER: Final = _cancelled(partial=True)
-RETURNED: Final = Where(
-    kinds=("refund_requested",), stage=("after_shipment",), fault=NOT_BLAMED_ON_OTHERS
-)
+RETURNED: Final = Where(kinds=("refund_requested",), stage=("after_shipment",), fault=NOT_BLAMED_ON_OTHERS)
 SHOP_CAUSED: Final = Where(kinds=("refund_requested",), fault=("shop", "carrier", "platform"))
 GRANTED: Final = Where(kinds=("refund_granted",), fault=NOT_BLAMED_ON_OTHERS)
 GRANTED_AUTO: Final = Where(kinds=("refund_granted",), actor=("auto",))

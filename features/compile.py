@@ -127,4 +127,3 @@ def _plain(value: object) -> object:
     if isinstance(value, timedelta):
         return value.total_seconds()
     raise TypeError(f"a declaration holds a {type(value).__name__}, which has no stable text")
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -128,18 +128,15 @@ def _number(values: pa.Array) -> tuple[pa.Array, npt.NDArray[np.int64]]:
     return encoded.dictionary, encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
-def _columns(
-    table: pa.Table, buyer_index: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]
-) -> Columns:
+def _columns(table: pa.Table, buyer_index: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]) -> Columns:
     def ref(name: str) -> npt.NDArray[np.int32]:
         return _refs(table[name].combine_chunks(), buyer_index, offsets)
 
     coded = [_codes(table[name].combine_chunks(), vocabulary) for name, vocabulary in CODED]
-    kinds: dict[str | None, int] = {**KIND_CODE}
     return Columns(
         recorded_at=_int64(table["recorded_at"]),
         occurred_at=_int64(table["occurred_at"]),
-        kind=_codes(table["kind"].combine_chunks(), kinds),
+        kind=_codes(table["kind"].combine_chunks(), KIND_CODE),
         codes=np.ascontiguousarray(np.stack(coded, axis=1)),
         amount_fen=_int64(table["amount_fen"]),
         line_count=_int64(table["line_count"]),
@@ -154,12 +151,12 @@ def _int64(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
     return np.asarray(pc.fill_null(integers, NULL).to_numpy(), np.int64)
 
 
-def _codes(column: pa.Array, vocabulary: dict[str | None, int]) -> npt.NDArray[np.int8]:
+def _codes(column: pa.Array, vocabulary: Mapping[str | None, int]) -> npt.NDArray[np.int8]:
     encoded = column.dictionary_encode()
     table = [vocabulary.get(word, _OTHER) for word in encoded.dictionary.to_pylist()]
     lookup = np.array([*table, vocabulary.get(None, _OTHER)], np.int8)
     indices = pc.fill_null(encoded.indices, len(table)).to_numpy(zero_copy_only=False)
-    return lookup[indices]
+    return np.asarray(lookup[indices])
 
 
 def _refs(
@@ -178,4 +175,3 @@ def _refs(
     refs = np.full(len(codes), -1, np.int32)
     refs[known] = numbers - seen_before[buyer_index[known]]
     return refs
-

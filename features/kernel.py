@@ -11,7 +11,8 @@ the bit away from the earlier one.
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable
+from typing import Final, NamedTuple, ParamSpec, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -64,7 +65,9 @@ class _State(NamedTuple):
     edges: Ints  # (buckets + 1,) bucket k holds events [edges[k + 1], edges[k])
 
 
-_jit: Any = njit(cache=True, nogil=True, error_model="numpy")
+P = ParamSpec("P")
+R = TypeVar("R")
+_jit = cast("Callable[[Callable[P, R]], Callable[P, R]]", njit(cache=True, nogil=True, error_model="numpy"))
 
 
 @_jit
@@ -144,9 +147,8 @@ def _matches(columns: Columns, plan: Plan, state: _State, at: int, i: int, s: in
     if not plan.intervals[s, 2] <= lag < plan.intervals[s, 3]:
         return False
     order = columns.order_ref[event]
-    if plan.flags[s, 0] >= 0:
-        if order < 0 or state.order_basket[order] != plan.flags[s, 0]:
-            return False
+    if plan.flags[s, 0] >= 0 and (order < 0 or state.order_basket[order] != plan.flags[s, 0]):
+        return False
     if plan.flags[s, 1] >= 0:
         if order < 0 or amount == NULL or state.order_paid[order] == NULL:
             return False

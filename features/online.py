@@ -36,4 +36,5 @@ def buyer_vector(
     """
     when = pa.array([as_of], TIMESTAMP).cast(pa.int64()).to_numpy()
     buyers = pa.chunked_array([pa.array([buyer_id], pa.string())])
-    return evaluate_spine(pack(events), buyers, when, catalog=catalog)[0]
+    rows = evaluate_spine(pack(events), buyers, when, catalog=catalog)
+    return rows.reshape(catalog.n_features)

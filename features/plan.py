@@ -38,7 +38,7 @@ NULL: Final = np.iinfo(np.int64).min
 
 PEER_KINDS: Final = ("peer_linked", "peer_abuse_confirmed", "peer_abuse_cleared")
 ALL_KINDS: Final = (*KINDS, *PEER_KINDS)
-KIND_CODE: Final = {kind: code for code, kind in enumerate(ALL_KINDS)}
+KIND_CODE: Final[dict[str | None, int]] = {kind: code for code, kind in enumerate(ALL_KINDS)}
 
 OP_TOTAL, OP_RATIO, OP_SINCE_LAST, OP_SINCE_FIRST, OP_MEDIAN = range(5)
 ENTITY_CODE: Final[dict[Entity, int]] = {"party": 1, "category": 2, "buyer": 3}
@@ -115,6 +115,8 @@ class _Layout:
         selector = self.selector(total.over)
         if total.value is None:
             return selector, -1
+        if isinstance(total.over, Distinct):
+            raise ValueError(f"a distinct selection has no sum of {total.value}")
         key = (selector, VALUE_CODE[total.value])
         return selector, self.sums.setdefault(key, len(self.sums))
 

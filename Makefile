@@ -1,0 +1,44 @@
+# `make demo` and `make test` are all the set-up there is; the rest is for those who work on it.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: help install demo serve test check format clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+install: $(STAMP) ## Create .venv and install the pinned dependencies
+
+$(STAMP): pyproject.toml constraints.txt
+	@echo "Creating .venv and installing the pinned dependencies (a few minutes, once)"
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v != (3, 11) and f"buyer-tier needs Python 3.11, found {v[0]}.{v[1]}: set PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m features.warm
+	touch $(STAMP)
+
+demo: $(STAMP) ## Do the whole job once on a simulated marketplace
+	$(BIN)/buyer-tier demo
+
+serve: $(STAMP) ## Keep the service up (runs the demo first where there is no model yet)
+	$(BIN)/buyer-tier serve --prepare
+
+test: $(STAMP) ## Run every test
+	$(BIN)/python -m pytest
+
+check: $(STAMP) ## Format, lint, types, import contracts, generated pages
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m features.page --check docs/features.md
+
+format: $(STAMP) ## Put code and generated pages in order
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/python -m features.page docs/features.md
+
+clean: ## Remove the environment, the workspace and everything built
+	rm -rf .venv .buyer-tier build dist

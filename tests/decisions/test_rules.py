@@ -1,0 +1,137 @@
+"""The hard rules as tables, with the boundary itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from decisions.engine import Decision, decide
+from decisions.policy import NOTICE, Policy
+from decisions.request import BuyerEvidence, Order, OrderEvidence, RefundRequest
+from decisions.rules import RULES
+
+NOW = datetime(2026, 9, 6, 12, tzinfo=UTC)
+ORDER = Order(
+    order_id="o1",
+    shop_id="s1",
+    category_id="c1",
+    goods_type="physical",
+    paid_amount_fen=29_999,
+    paid_at=NOW - timedelta(hours=1),
+    shipping_status="unshipped",
+)
+REQUEST = RefundRequest(
+    after_sale_id="a1",
+    buyer_id="b1",
+    refund_type="refund_only",
+    refund_amount_fen=29_999,
+    requested_at=NOW,
+    reason=None,
+    order=ORDER,
+)
+GOOD = BuyerEvidence(
+    score=800.0, p_abuse=0.002, completed_orders=12, tenure_days=200.0, abuse_confirmed=False
+)
+UNKNOWN_ORDER = OrderEvidence(shipped=False, refunded_fen=0, paid_amount_fen=None)
+
+
+def decided(
+    *,
+    request: dict[str, Any] | None = None,
+    order: dict[str, Any] | None = None,
+    buyer: dict[str, Any] | None = None,
+    known: dict[str, Any] | None = None,
+    policy: Policy = NOTICE,
+) -> Decision:
+    asked = replace(REQUEST, **(request or {}), order=replace(ORDER, **(order or {})))
+    return decide(
+        asked,
+        buyer=replace(GOOD, **(buyer or {})),
+        order=replace(UNKNOWN_ORDER, **(known or {})),
+        policy=policy,
+        decided_at=NOW,
+    )
+
+
+def failed(decision: Decision) -> set[str]:
+    return {v.code for v in decision.rules if not v.passed}
+
+
+def test_a_quality_user_is_refunded_at_once_with_the_exact_words_of_the_notice() -> None:
+    decision = decided()
+    assert decision.outcome == "auto_refund"
+    assert decision.message.zh == (
+        "该用户为平台优质用户且订单满足极速退款条件,平台已自动审核通过卖家发货前仅退款申请"
+    )
+    assert decision.propensity == 1.0
+
+
+@pytest.mark.parametrize(
+    ("changed", "codes"),
+    [
+        ({"order": {"paid_amount_fen": 29_999}}, set()),
+        ({"order": {"paid_amount_fen": 30_000}}, {"amount_below_cap"}),
+        ({"order": {"paid_amount_fen": 30_001}}, {"amount_below_cap"}),
+        ({"request": {"refund_type": "return_and_refund"}}, {"refund_only"}),
+        ({"order": {"goods_type": "virtual"}}, {"goods_type"}),
+        ({"order": {"goods_type": "customized"}}, {"goods_type"}),
+        ({"order": {"shipping_status": "partially_shipped"}}, {"unshipped"}),
+        ({"order": {"shipping_status": "shipped"}}, {"unshipped"}),
+        ({"known": {"shipped": True}}, {"agrees_with_history"}),
+        ({"known": {"paid_amount_fen": 29_999}}, set()),
+        ({"known": {"paid_amount_fen": 29_998}}, {"agrees_with_history"}),
+        ({"known": {"refunded_fen": 1}}, {"agrees_with_history"}),
+        ({"known": {"refunded_fen": 1}, "request": {"refund_amount_fen": 29_998}}, set()),
+        ({"request": {"requested_at": ORDER.paid_at}}, set()),
+        ({"request": {"requested_at": ORDER.paid_at - timedelta(microseconds=1)}}, {"request_time"}),
+        ({"request": {"requested_at": NOW + timedelta(seconds=300)}}, set()),
+        ({"request": {"requested_at": NOW + timedelta(seconds=300, microseconds=1)}}, {"request_time"}),
+        ({"policy": replace(NOTICE, excluded_shops=frozenset({"s1"}))}, {"scope"}),
+        ({"policy": replace(NOTICE, excluded_categories=frozenset({"c1"}))}, {"scope"}),
+        ({"policy": replace(NOTICE, excluded_shops=frozenset({"s2"}))}, set()),
+        ({"buyer": {"abuse_confirmed": True}}, {"standing"}),
+        ({"buyer": {"score": 720.0}}, set()),
+        ({"buyer": {"score": 719.999}}, {"quality_user"}),
+        ({"buyer": {"completed_orders": 3, "tenure_days": 30.0}}, set()),
+        ({"buyer": {"completed_orders": 2}}, {"quality_user"}),
+        ({"buyer": {"tenure_days": 29.999}}, {"quality_user"}),
+        ({"buyer": {"tenure_days": None}}, {"quality_user"}),
+    ],
+)
+def test_each_rule_turns_at_its_boundary(changed: dict[str, Any], codes: set[str]) -> None:
+    decision = decided(**changed)
+    assert failed(decision) == codes
+    assert decision.outcome == ("manual_review" if codes else "auto_refund")
+
+
+def test_every_rule_is_reported_whichever_fails_first() -> None:
+    decision = decided(
+        request={"refund_type": "return_and_refund"},
+        order={"paid_amount_fen": 30_000, "goods_type": "virtual", "shipping_status": "shipped"},
+        buyer={"score": 300.0, "abuse_confirmed": True},
+    )
+    assert [v.code for v in decision.rules] == list(RULES)
+    assert failed(decision) == {
+        "refund_only", "goods_type", "amount_below_cap", "unshipped", "standing", "quality_user"
+    }  # fmt: skip
+    assert all(v.detail for v in decision.rules)
+
+
+@pytest.mark.parametrize(
+    ("buyer", "tier", "standing"),
+    [
+        ({}, "quality", "eligible"),
+        ({"score": 719.9}, "standard", "eligible"),
+        ({"score": 640.0}, "standard", "eligible"),
+        ({"score": 639.9}, "low", "eligible"),
+        ({"completed_orders": 0, "tenure_days": None}, "new", "new"),
+        ({"abuse_confirmed": True}, "quality", "revoked"),
+        ({"completed_orders": 0, "abuse_confirmed": True}, "new", "revoked"),
+    ],
+)
+def test_tier_and_standing_follow_from_the_evidence(buyer: dict[str, Any], tier: str, standing: str) -> None:
+    decision = decided(buyer=buyer)
+    assert (decision.tier, decision.standing) == (tier, standing)
