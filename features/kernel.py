@@ -67,6 +67,7 @@ class _State(NamedTuple):
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_inlined = cast("Callable[[Callable[P, R]], Callable[P, R]]", njit(inline="always", error_model="numpy"))
 _jit = cast("Callable[[Callable[P, R]], Callable[P, R]]", njit(cache=True, nogil=True, error_model="numpy"))
 
 
@@ -104,7 +105,7 @@ def _reset(state: _State, plan: Plan, events: int) -> None:
     state.edges[:] = 0
 
 
-@_jit
+@_inlined
 def _value(columns: Columns, state: _State, at: int, i: int, which: int) -> int:
     if which == 0:
         return columns.amount_fen[at + i]
@@ -113,7 +114,7 @@ def _value(columns: Columns, state: _State, at: int, i: int, which: int) -> int:
     return state.pay_lag[i]
 
 
-@_jit
+@_inlined
 def _learn_order(columns: Columns, state: _State, at: int, i: int, previous: int) -> int:
     """Remember payments, set the event's pay lag, and return the order paid last (-1 for none)."""
     order = columns.order_ref[at + i]
@@ -133,7 +134,7 @@ def _learn_order(columns: Columns, state: _State, at: int, i: int, previous: int
     return previous
 
 
-@_jit
+@_inlined
 def _matches(columns: Columns, plan: Plan, state: _State, at: int, i: int, s: int) -> bool:
     event = at + i
     if plan.kind_mask[s] >> columns.kind[event] & 1 == 0:
@@ -157,7 +158,7 @@ def _matches(columns: Columns, plan: Plan, state: _State, at: int, i: int, s: in
     return True
 
 
-@_jit
+@_inlined
 def _entity(columns: Columns, plan: Plan, event: int, s: int) -> int:
     """Row of ``latest`` for the event's entity, -1 when it names none."""
     which = plan.entity[s]
@@ -168,7 +169,7 @@ def _entity(columns: Columns, plan: Plan, event: int, s: int) -> int:
     return 0
 
 
-@_jit
+@_inlined
 def _bucket_of(edges: Ints, i: int) -> int:
     k = 0
     while i < edges[k + 1]:
@@ -176,7 +177,7 @@ def _bucket_of(edges: Ints, i: int) -> int:
     return k
 
 
-@_jit
+@_inlined
 def _enter(columns: Columns, plan: Plan, state: _State, at: int, i: int, head: int) -> None:
     """Set the event's bits; take the bit of an entity's earlier event away, out of its bucket too."""
     event, bits = at + i, np.int64(0)
@@ -203,7 +204,7 @@ def _enter(columns: Columns, plan: Plan, state: _State, at: int, i: int, head: i
     state.mask[i] = bits
 
 
-@_jit
+@_inlined
 def _add(columns: Columns, plan: Plan, state: _State, at: int, i: int, bucket: int, sign: int) -> None:
     bits = state.mask[i]
     if bits == 0:
@@ -265,7 +266,7 @@ def _first_at_or_after(times: Ints, low: int, high: int, when: int) -> int:
     return low
 
 
-@_jit
+@_inlined
 def _advance(
     columns: Columns, plan: Plan, state: _State, at: int, end: int, as_of: int, previous: int, new: Ints
 ) -> int:
@@ -294,7 +295,7 @@ def _advance(
     return previous
 
 
-@_jit
+@_inlined
 def _window_total(totals: Ints, accumulator: int, bucket: int) -> int:
     total = 0
     for k in range(bucket + 1):
@@ -302,7 +303,7 @@ def _window_total(totals: Ints, accumulator: int, bucket: int) -> int:
     return total
 
 
-@_jit
+@_inlined
 def _median(state: _State, plan: Plan, m: int) -> float:
     size = state.median_size[m]
     if size == 0:
@@ -311,7 +312,7 @@ def _median(state: _State, plan: Plan, m: int) -> float:
     return middle / plan.median_unit[m]
 
 
-@_jit
+@_inlined
 def _read(plan: Plan, state: _State, as_of: int, out: npt.NDArray[np.float64]) -> None:
     """Write the row of features that the buckets now hold."""
     for f in range(len(plan.op)):

@@ -10,14 +10,15 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from features.checks import BadEvents, CheckReport, split
+from features.check_report import BadEvents, CheckReport
+from features.checks import split
 from features.errors import BadInput
 from features.events import SCHEMA
 from features.files import replacing
 
 EVENTS_FILE: Final = "events.parquet"
 TRUTH_FILE: Final = "truth.parquet"
-_SUFFIXES: Final = (".parquet", ".csv")
+TABLE_SUFFIXES: Final = (".parquet", ".csv")
 _COMPRESSION: Final = "zstd"
 
 
@@ -89,12 +90,14 @@ def _parts(path: Path) -> list[Path]:
     if not path.exists():
         raise BadInput(f"{path}: no such file or folder")
     if path.is_file():
-        if path.suffix.lower() not in _SUFFIXES:
+        if path.suffix.lower() not in TABLE_SUFFIXES:
             raise BadInput(f"{path}: neither .parquet nor .csv")
         return [path]
     if (path / EVENTS_FILE).exists():
         return _parts(path / EVENTS_FILE)
-    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in _SUFFIXES and file.is_file())
+    files = sorted(
+        file for file in path.rglob("*") if file.suffix.lower() in TABLE_SUFFIXES and file.is_file()
+    )
     parts = [f for f in files if f.name != TRUTH_FILE and not _hidden(f.relative_to(path))]
     if not parts:
         raise BadInput(f"{path}: holds no {EVENTS_FILE} and no other .parquet or .csv file of events")
@@ -108,7 +111,7 @@ def _hidden(path: Path) -> bool:
 
 def _read_file(path: Path) -> pa.Table:
     try:
-        return _read_csv(path) if path.suffix.lower() == ".csv" else _read_parquet(path)
+        return read_csv_as_text(path) if path.suffix.lower() == ".csv" else _read_parquet(path)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: cannot be read ({_first_line(error)})") from error
 
@@ -122,7 +125,7 @@ def _read_parquet(path: Path) -> pa.Table:
     return pa.table(plain, names=table.column_names)
 
 
-def _read_csv(path: Path) -> pa.Table:
+def read_csv_as_text(path: Path) -> pa.Table:
     """Read every column as text, so that nothing is cast before it is checked."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         names = next(csv.reader(file), [])

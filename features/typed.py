@@ -7,6 +7,7 @@ a time needs its zone, money must be whole fen.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
@@ -16,13 +17,17 @@ import pyarrow.compute as pc
 from features.errors import BadInput
 from features.events import REQUIRED_COLUMNS, SCHEMA, TIMESTAMP
 
-_CLOCK = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?)?"
-_NAIVE = _CLOCK + "$"
-_ZONED = _CLOCK.replace(")?)?)?", ")?)?)") + r" ?(Z|z|[+-]\d\d(:?\d\d)?)$"
-_FINE = r"[.,]\d{6}0*[1-9]"
+_DAY = r"^\d{4}-\d\d-\d\d"
+_CLOCK = r"[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?"
+_NAIVE = f"{_DAY}({_CLOCK})?$"
+_ZONED = f"{_DAY}{_CLOCK}(Z|[+-]\\d\\d(:?\\d\\d)?)$"
+_FINE = r"\.\d{6}0*[1-9]"
 _WHOLE = r"^[+-]?\d{1,18}(\.0*)?$"
 _FRACTION = r"^[+-]?\d*\.\d*[1-9]\d*$"
 _EXACT_IN_FLOAT = 2.0**53
+# Later or earlier is no date for Python; such times come from a wrong unit.
+_FIRST_TIME = pa.scalar(datetime.min.replace(tzinfo=UTC), TIMESTAMP)
+_LAST_TIME = pa.scalar(datetime.max.replace(tzinfo=UTC), TIMESTAMP)
 
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
@@ -124,9 +129,8 @@ def _times(column: pa.ChunkedArray, name: str) -> Column:
         nothing = pa.chunked_array([pa.nulls(len(column), TIMESTAMP)])
         return Column(nothing, missing | {"naive_time": ~missing["missing_time"]})
     values = column.cast(TIMESTAMP, safe=False)
-    if column.type.unit == "us":
-        return Column(values, missing)
-    inexact = _mask(pc.not_equal(values.cast(column.type, safe=False), column))
+    inexact = _mask(pc.or_(pc.less(values, _FIRST_TIME), pc.greater(values, _LAST_TIME)))
+    inexact |= _mask(pc.not_equal(values.cast(column.type, safe=False), column))
     return Column(_without(values, inexact), missing | {"inexact_time": inexact})
 
 
@@ -137,7 +141,9 @@ def _times_from_text(texts: pa.ChunkedArray) -> tuple[pa.ChunkedArray, dict[str,
     parsed = pd.to_datetime(
         _without(texts, ~zoned | inexact).to_pandas(), format="ISO8601", utc=True, errors="coerce"
     )
-    values = pa.chunked_array([pa.Array.from_pandas(parsed.dt.as_unit("us")).cast(TIMESTAMP)])
+    values = pa.chunked_array(
+        [pa.Array.from_pandas(parsed.dt.tz_convert(None).dt.as_unit("us")).cast(TIMESTAMP)]
+    )
     unread = _mask(pc.is_valid(texts)) & ~naive & ~inexact & _mask(pc.is_null(values))
     return values, {"naive_time": naive, "inexact_time": inexact, "unreadable_time": unread}
 
