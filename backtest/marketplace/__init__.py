@@ -1,0 +1,9 @@
+"""The simulated marketplace: buyers, shops, abusers and controls that write an event log."""
+
+from __future__ import annotations
+
+from .archetypes import MIXTURE
+from .config import MarketConfig
+from .market import Market, blocks, simulate
+
+__all__ = ["MIXTURE", "Market", "MarketConfig", "blocks", "simulate"]
