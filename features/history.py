@@ -91,10 +91,12 @@ def _with_peers(table: pa.Table) -> pa.Table:
 
 def _shared(linked: pa.Table) -> pa.Table:
     """Keep only links that more than one account has; most accounts are alone on theirs."""
-    keys = ["link_type", "link_value"]
-    counts = linked.group_by(keys).aggregate([("buyer_id", "count_distinct")])
-    shared = counts.filter(pc.greater(counts["buyer_id_count_distinct"], 1)).select(keys)
-    return linked.join(shared, keys=keys, join_type="inner")
+    names = pc.binary_join_element_wise(linked["link_type"], linked["link_value"], "\0")
+    links, link = _number(names.combine_chunks())
+    buyers, buyer = _number(linked["buyer_id"].combine_chunks())
+    pairs = np.unique(link * len(buyers) + buyer)
+    accounts = np.bincount(pairs // len(buyers), minlength=len(links))
+    return linked.filter(pa.array(accounts[link] > 1))
 
 
 def _rows(table: pa.Table, names: Sequence[str]) -> list[list[Any]]:
