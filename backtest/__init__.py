@@ -1,0 +1,1 @@
+"""Offline: a simulated marketplace, and history replayed."""

@@ -37,7 +37,8 @@ def refund_requests(events: pa.Table, *, since: datetime, until: datetime) -> Re
     """
     recorded, kind = events["recorded_at"], events["kind"]
     in_time = pc.and_(
-        pc.greater_equal(recorded, pa.scalar(since, TIMESTAMP)), pc.less(recorded, pa.scalar(until, TIMESTAMP))
+        pc.greater_equal(recorded, pa.scalar(since, TIMESTAMP)),
+        pc.less(recorded, pa.scalar(until, TIMESTAMP)),
     )
     asked = events.filter(pc.and_(in_time, pc.equal(kind, "refund_requested")))
     asked = asked.sort_by([("recorded_at", "ascending"), ("event_id", "ascending")])

@@ -31,7 +31,8 @@ MESSAGES: Final[dict[Outcome, Message]] = {
     ),
     "manual_review": Message(
         zh="该申请不满足极速退款条件,已转入商家常规审核",
-        en="The request does not meet the instant refund conditions and goes to the merchant's ordinary review.",
+        en="The request does not meet the instant refund conditions; it goes to the merchant's "
+        "ordinary review.",
     ),
 }
 """The first Chinese text is the notice's own (Q5) and must not be changed."""

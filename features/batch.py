@@ -61,7 +61,7 @@ def evaluate_spine(
     rows = np.searchsorted(buyer[order], np.arange(unknown + 2)).astype(np.int64)
     offsets = np.append(histories.offsets, histories.offsets[-1])
     out = np.empty((len(as_of), catalog.n_features))
-    evaluate(histories.columns, offsets, rows, as_of[order], order, catalog.plan, out)
+    evaluate(histories.events, offsets, rows, as_of[order], place=order, plan=catalog.plan, out=out)
     return out
 
 

@@ -141,6 +141,7 @@ FAMILIES: Final[tuple[Family, ...]] = (
     Count(name="returns", where=RETURNED, windows=LONG, reason="after_sale", worse="more", zh="发货后退款数", en="refund requests after shipment"),
     _share("return_rate", _n(RETURNED), _n(COMPLETED), prior=0.05, weight=10, windows=(90, 365), reason="after_sale", worse="more", zh="发货后退款率", en="refund requests after shipment per completed order"),
     Count(name="refunds_granted", where=GRANTED, windows=LONG, reason="after_sale", worse="more", zh="退款通过数", en="refunds granted"),
+    _share("refunded_orders", _n(Distinct(where=GRANTED, of="order")), _n(PAID), prior=0.12, weight=5, windows=LONG, reason="after_sale", worse="more", zh="退款订单占比", en="share of paid orders with a refund at any stage"),
     Count(name="refunds_auto", where=GRANTED_AUTO, windows=(30, 90), reason="after_sale", zh="自动退款数", en="refunds granted automatically"),
     Count(name="refunds_rejected", where=REJECTED, windows=LONG, reason="after_sale", worse="more", zh="退款被拒数", en="refunds rejected"),
     Count(name="refunds_withdrawn", where=WITHDRAWN, windows=(365,), reason="after_sale", zh="撤销退款数", en="refund requests withdrawn"),

@@ -19,7 +19,7 @@ Worse = Literal["more", "less"] | None
 Value = Literal["amount_fen", "line_count", "pay_lag"]
 """What can be summed or have a median. ``pay_lag`` is the time from the order's payment to the event."""
 
-Entity = Literal["party", "category", "buyer"]
+Entity = Literal["party", "category", "order", "buyer"]
 """What can be counted distinctly. The party is the shop, or for links the other account; ``buyer`` is a
 single entity, so that its distinct count says whether a state stands (1) or not (0)."""
 

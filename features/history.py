@@ -13,14 +13,12 @@ import pyarrow.compute as pc
 
 from .errors import BadInput
 from .events import SCHEMA, TIMESTAMP
-from .kernel import Columns
+from .kernel import EVENT, Events
 from .links import Link, PeerEvent, Verdict, peer_events
 from .plan import CODED, KIND_CODE, NULL
 
-_PACKED: Final = (
-    "event_id buyer_id kind occurred_at recorded_at order_id shop_id category_id "
-    "amount_fen stage fault outcome actor link_type link_value line_count"
-).split()
+_NOT_PACKED: Final = ("after_sale_id", "goods_type", "reason", "imputed")
+_PACKED: Final = tuple(name for name in SCHEMA.names if name not in _NOT_PACKED)
 _OTHER: Final = 63
 """Code of a word outside a vocabulary, such as the outcome of something else than a dispute."""
 
@@ -35,12 +33,12 @@ class Histories:
         Sorted.
     offsets : int64 (n_buyers + 1,)
         Buyer ``i`` has the rows ``[offsets[i], offsets[i + 1])``.
-    columns : Columns
+    events : EVENT (n_events,)
     """
 
     buyer_ids: pa.Array
     offsets: npt.NDArray[np.int64]
-    columns: Columns
+    events: Events
 
 
 def pack(events: pa.Table) -> Histories:
@@ -61,7 +59,7 @@ def pack(events: pa.Table) -> Histories:
     buyers = table["buyer_id"].combine_chunks()
     buyer_ids, buyer_index = _number(buyers)
     offsets = np.searchsorted(buyer_index, np.arange(len(buyer_ids) + 1)).astype(np.int64)
-    return Histories(buyer_ids, offsets, _columns(table, buyer_index, offsets))
+    return Histories(buyer_ids, offsets, _packed(table, buyer_index, offsets))
 
 
 def _conform(events: pa.Table) -> pa.Table:
@@ -130,27 +128,22 @@ def _number(values: pa.Array) -> tuple[pa.Array, npt.NDArray[np.int64]]:
     return encoded.dictionary, encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
-def _columns(table: pa.Table, buyer_index: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]) -> Columns:
-    def ref(name: str) -> npt.NDArray[np.int32]:
-        return _refs(table[name].combine_chunks(), buyer_index, offsets)
-
-    coded = [_codes(table[name].combine_chunks(), vocabulary) for name, vocabulary in CODED]
-    return Columns(
-        recorded_at=_int64(table["recorded_at"]),
-        occurred_at=_int64(table["occurred_at"]),
-        kind=_codes(table["kind"].combine_chunks(), KIND_CODE),
-        codes=np.ascontiguousarray(np.stack(coded, axis=1)),
-        amount_fen=_int64(table["amount_fen"]),
-        line_count=_int64(table["line_count"]),
-        order_ref=ref("order_id"),
-        party_ref=ref("shop_id"),
-        category_ref=ref("category_id"),
-    )
+def _packed(table: pa.Table, buyer_index: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]) -> Events:
+    events = np.zeros(len(table), EVENT)
+    for name in ("recorded_at", "occurred_at", "amount_fen"):
+        events[name] = _integers(table[name], null=NULL)
+    events["line_count"] = _integers(table["line_count"], null=-1)
+    events["kind"] = _codes(table["kind"].combine_chunks(), KIND_CODE)
+    for position, (name, vocabulary) in enumerate(CODED):
+        events["codes"][:, position] = _codes(table[name].combine_chunks(), vocabulary)
+    for ref, name in (("order_ref", "order_id"), ("party_ref", "shop_id"), ("category_ref", "category_id")):
+        events[ref] = _refs(table[name].combine_chunks(), buyer_index, offsets)
+    return events
 
 
-def _int64(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+def _integers(column: pa.ChunkedArray, *, null: int) -> npt.NDArray[np.int64]:
     integers = column.cast(pa.int64())
-    return np.asarray(pc.fill_null(integers, NULL).to_numpy(), np.int64)
+    return np.asarray(pc.fill_null(integers, null).to_numpy(), np.int64)
 
 
 def _codes(column: pa.Array, vocabulary: Mapping[str | None, int]) -> npt.NDArray[np.int8]:

@@ -41,42 +41,58 @@ ALL_KINDS: Final = (*KINDS, *PEER_KINDS)
 KIND_CODE: Final[dict[str | None, int]] = {kind: code for code, kind in enumerate(ALL_KINDS)}
 
 OP_TOTAL, OP_RATIO, OP_SINCE_LAST, OP_SINCE_FIRST, OP_MEDIAN = range(5)
-ENTITY_CODE: Final[dict[Entity, int]] = {"party": 1, "category": 2, "buyer": 3}
+ENTITY_CODE: Final[dict[Entity, int]] = {"party": 1, "category": 2, "order": 3, "buyer": 4}
 VALUE_CODE: Final[dict[Value, int]] = {"amount_fen": 0, "line_count": 1, "pay_lag": 2}
 VALUE_UNIT: Final[dict[Value, float]] = {"amount_fen": 1.0, "line_count": 1.0, "pay_lag": 60e6}
 
 _ANY: Final = -1
+_MOST: Final = np.iinfo(np.int64).max
 _MAX_SELECTORS: Final = 63
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
+SELECTOR: Final = np.dtype(
+    [
+        ("kind_mask", "i8"),  # bit k: events of kind k match
+        ("until_mask", "i8"),  # bit k: events of kind k take the entity out
+        ("code_masks", "i8", (5,)),  # allowed codes of stage, fault, outcome, actor, link type
+        ("amount_low", "i8"),
+        ("amount_high", "i8"),
+        ("lag_low", "i8"),
+        ("lag_high", "i8"),
+        ("basket", "i8"),  # -1 any, else the wanted value
+        ("partial", "i8"),
+        ("entity", "i8"),  # 0 for a plain count
+        ("latest", "i8"),  # number among the distinct selectors, -1 for a plain count
+        ("sum_start", "i8"),  # its sums are [sum_start, sum_end)
+        ("sum_end", "i8"),
+    ]
+)
+MEDIAN: Final = np.dtype([("selector", "i8"), ("value", "i8"), ("bucket", "i8"), ("unit", "f8")])
+FEATURE: Final = np.dtype(
+    [
+        ("op", "i8"),
+        ("a", "i8"),  # accumulator, selector or median
+        ("b", "i8"),  # second accumulator of a ratio
+        ("bucket", "i8"),  # the window
+        ("plus_a", "f8"),  # weight * prior of a ratio
+        ("plus_b", "f8"),  # weight of a ratio
+    ]
+)
+
+
 class Plan(NamedTuple):
-    """What the kernel reads. ``S`` selectors, ``V`` sums, ``M`` medians, ``F`` features."""
+    """What the kernel reads."""
 
     bounds: Ints  # finite windows, ascending, in microseconds
-    kind_mask: Ints  # (S,) bit k: events of kind k match
-    until_mask: Ints  # (S,) bit k: events of kind k take the entity out
-    code_masks: Ints  # (S, 5) allowed codes of stage, fault, outcome, actor, link type
-    intervals: Ints  # (S, 4) amount and pay lag, each [low, high)
-    flags: Ints  # (S, 2) basket, partial: -1 any, else the wanted value
-    entity: Ints  # (S,) 0 for a plain count
+    selectors: npt.NDArray[np.void]  # SELECTOR
     kind_start: Ints  # selectors that look at a kind, as a jagged array
     kind_selector: Ints
-    sum_start: Ints  # sums over a selector, as a jagged array
-    sum_index: Ints
-    sum_value: Ints  # (V,)
-    median_selector: Ints  # (M,)
-    median_value: Ints
-    median_bucket: Ints
-    median_unit: Floats
-    op: Ints  # (F,)
-    a: Ints  # accumulator, selector or median of the feature
-    b: Ints  # second accumulator of a ratio
-    bucket: Ints  # window of the feature
-    plus_a: Floats  # weight * prior of a ratio
-    plus_b: Floats  # weight of a ratio
+    sum_value: Ints  # which value each sum adds up, in the order of the selectors
+    medians: npt.NDArray[np.void]  # MEDIAN
+    features: npt.NDArray[np.void]  # FEATURE
 
 
 def codes(vocabulary: Sequence[str]) -> dict[str | None, int]:
@@ -101,7 +117,7 @@ class _Layout:
         self.bounds = [w * DAY_US for w in finite]
         self._bucket: dict[Window, int] = {**{w: i for i, w in enumerate(finite)}, None: len(finite)}
         self.selectors: dict[Selection, int] = {}
-        self.sums: dict[tuple[int, int], int] = {}
+        self.sums: set[tuple[int, int]] = set()
         self.medians: dict[tuple[int, int, int], float] = {}
 
     def bucket(self, window: Window) -> int:
@@ -111,14 +127,14 @@ class _Layout:
         return self.selectors.setdefault(selection, len(self.selectors))
 
     def total(self, total: Total) -> tuple[int, int]:
-        """Return (selector, -1) for a count and (selector, sum) for a sum."""
+        """Return (selector, -1) for a count and (selector, value) for a sum."""
         selector = self.selector(total.over)
         if total.value is None:
             return selector, -1
         if isinstance(total.over, Distinct):
             raise ValueError(f"a distinct selection has no sum of {total.value}")
-        key = (selector, VALUE_CODE[total.value])
-        return selector, self.sums.setdefault(key, len(self.sums))
+        self.sums.add((selector, VALUE_CODE[total.value]))
+        return selector, VALUE_CODE[total.value]
 
     def median(self, family: Median, window: Window) -> int:
         key = (self.selector(family.where), VALUE_CODE[family.value], self.bucket(window))
@@ -147,43 +163,45 @@ def build_plan(features: Sequence[Feature]) -> Plan:
     columns = [_column(f, layout) for f in features]
     if len(layout.selectors) > _MAX_SELECTORS:
         raise ValueError(f"{len(layout.selectors)} distinct selections, at most {_MAX_SELECTORS} fit")
-    wheres = [_where(s) for s in layout.selectors]
-    kind_masks = [_bits(KIND_CODE[k] for k in w.kinds) for w in wheres]
-    until_masks = [_bits(KIND_CODE[k] for k in _until(s)) for s in layout.selectors]
-    looking = [
-        [s for s, (m, u) in enumerate(zip(kind_masks, until_masks, strict=True)) if (m | u) >> k & 1]
-        for k in range(len(ALL_KINDS))
-    ]
-    summing = [[v for v, (s, _) in enumerate(layout.sums) if s == i] for i in range(len(wheres))]
-    n = len(wheres)
+    selectors, sums = _selector_table(layout)
+    looked_at = selectors["kind_mask"] | selectors["until_mask"]
+    looking = [np.flatnonzero(looked_at >> k & 1) for k in range(len(ALL_KINDS))]
 
     def place(total: tuple[int, int]) -> int:
-        return total[0] if total[1] < 0 else n + total[1]
+        return total[0] if total[1] < 0 else len(selectors) + sums.index((total[0], total[1]))
 
     return Plan(
-        bounds=_ints(layout.bounds),
-        kind_mask=_ints(kind_masks),
-        until_mask=_ints(until_masks),
-        code_masks=_ints([_code_masks(w) for w in wheres]).reshape(n, len(CODED)),
-        intervals=_ints([_intervals(w) for w in wheres]).reshape(n, 4),
-        flags=_ints([[_flag(w.basket), _flag(w.partial)] for w in wheres]).reshape(n, 2),
-        entity=_ints([_entity(s) for s in layout.selectors]),
-        kind_start=_starts(looking),
-        kind_selector=_ints([s for group in looking for s in group]),
-        sum_start=_starts(summing),
-        sum_index=_ints([v for group in summing for v in group]),
-        sum_value=_ints([value for _, value in layout.sums]),
-        median_selector=_ints([s for s, _, _ in layout.medians]),
-        median_value=_ints([v for _, v, _ in layout.medians]),
-        median_bucket=_ints([b for _, _, b in layout.medians]),
-        median_unit=np.array(list(layout.medians.values()), np.float64),
-        op=_ints([c.op for c in columns]),
-        a=_ints([place(c.a) for c in columns]),
-        b=_ints([place(c.b) for c in columns]),
-        bucket=_ints([c.bucket for c in columns]),
-        plus_a=np.array([c.plus_a for c in columns], np.float64),
-        plus_b=np.array([c.plus_b for c in columns], np.float64),
+        bounds=np.array(layout.bounds, np.int64),
+        selectors=selectors,
+        kind_start=np.cumsum([0, *(len(group) for group in looking)], dtype=np.int64),
+        kind_selector=np.concatenate(looking).astype(np.int64),
+        sum_value=np.array([value for _, value in sums], np.int64),
+        medians=np.array([(*key, unit) for key, unit in layout.medians.items()], MEDIAN),
+        features=np.array(
+            [(c.op, place(c.a), place(c.b), c.bucket, c.plus_a, c.plus_b) for c in columns], FEATURE
+        ),
     )
+
+
+def _selector_table(layout: _Layout) -> tuple[npt.NDArray[np.void], list[tuple[int, int]]]:
+    """Return the selectors as records, and the sums as (selector, value) in the order of the selectors."""
+    sums = sorted(layout.sums)
+    table = np.zeros(len(layout.selectors), SELECTOR)
+    distinct = 0
+    for s, selection in enumerate(layout.selectors):
+        where, row = _where(selection), table[s]
+        row["kind_mask"] = _bits(KIND_CODE[k] for k in where.kinds)
+        row["until_mask"] = _bits(KIND_CODE[k] for k in _until(selection))
+        row["code_masks"] = _code_masks(where)
+        row["amount_low"], row["amount_high"] = where.amount_fen or (NULL, _MOST)
+        row["lag_low"], row["lag_high"] = _lags(where)
+        row["basket"], row["partial"] = _flag(where.basket), _flag(where.partial)
+        row["entity"] = ENTITY_CODE[selection.of] if isinstance(selection, Distinct) else 0
+        row["latest"] = distinct if isinstance(selection, Distinct) else -1
+        distinct += isinstance(selection, Distinct)
+        row["sum_start"] = sum(of < s for of, _ in sums)
+        row["sum_end"] = sum(of <= s for of, _ in sums)
+    return table, sums
 
 
 def _column(feature: Feature, layout: _Layout) -> _Column:
@@ -213,20 +231,16 @@ def _until(selection: Selection) -> tuple[str, ...]:
     return selection.until if isinstance(selection, Distinct) else ()
 
 
-def _entity(selection: Selection) -> int:
-    return ENTITY_CODE[selection.of] if isinstance(selection, Distinct) else 0
-
-
 def _code_masks(where: Where) -> list[int]:
     wanted = [(getattr(where, name), vocabulary) for name, vocabulary in CODED]
     return [_ANY if allowed is None else _bits(v[word] for word in allowed) for allowed, v in wanted]
 
 
-def _intervals(where: Where) -> list[int]:
-    low, high = where.amount_fen or (NULL, np.iinfo(np.int64).max)
+def _lags(where: Where) -> tuple[int, int]:
     if where.pay_lag is None:
-        return [low, high, NULL, np.iinfo(np.int64).max]
-    return [low, high, *(lag // timedelta(microseconds=1) for lag in where.pay_lag)]
+        return NULL, _MOST
+    low, high = where.pay_lag
+    return low // timedelta(microseconds=1), high // timedelta(microseconds=1)
 
 
 def _flag(wanted: bool | None) -> int:
@@ -235,11 +249,3 @@ def _flag(wanted: bool | None) -> int:
 
 def _bits(positions: Iterable[int]) -> int:
     return sum(1 << p for p in set(positions))
-
-
-def _starts(groups: Sequence[Sequence[int]]) -> Ints:
-    return np.cumsum([0, *(len(g) for g in groups)], dtype=np.int64)
-
-
-def _ints(values: Sequence[int] | Sequence[Sequence[int]]) -> Ints:
-    return np.array(values, np.int64)

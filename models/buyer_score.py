@@ -38,7 +38,7 @@ class BuyerScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     catalog_version : str, optional
         Version of the feature catalog that made the columns; travels with the model.
     learning_rate, num_leaves, max_depth, min_child_samples, l2, path_smooth : float or int
-        LightGBM's, chosen for few positives.
+        LightGBM's, chosen for few positives: shallow trees, whose pairs of features generalise.
     feature_fraction, bagging_fraction : float
         Share of features and of rows that a tree sees.
     max_trees, patience : int
@@ -68,8 +68,8 @@ class BuyerScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         reason_texts: Mapping[str, Text] | None = None,
         catalog_version: str | None = None,
         learning_rate: float = 0.05,
-        num_leaves: int = 15,
-        max_depth: int = 5,
+        num_leaves: int = 4,
+        max_depth: int = 2,
         min_child_samples: int = 30,
         l2: float = 1.0,
         path_smooth: float = 1.0,
@@ -125,7 +125,7 @@ class BuyerScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         checked, labels = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan")
         target = self._target(labels)
-        params = self._params()
+        params = self._params(n_threads=trees.threads(checked))
         data = trees.dataset(checked, target, params=params)
         chosen = folds if folds is not None else self._drawn_folds(target, groups)
         self.n_trees_, rows, margins = trees.validate(
@@ -153,7 +153,8 @@ class BuyerScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Give the likelier class, shape (n,)."""
-        return np.asarray(self.classes_[(self.decision_function(X) > 0).astype(int)])
+        positive = self.decision_function(X) > 0
+        return np.asarray(self.classes_[positive.astype(int)])
 
     def points(self, X: ArrayLike) -> NDArray[np.float64]:
         """Points from 300 to 900, shape (n,); higher is better."""
@@ -171,7 +172,7 @@ class BuyerScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def assess(self, vector: NDArray[np.float64]) -> Assessment:
         """Score one vector of shape (n_features,) with the least work; safe to call from many threads."""
         row = np.asarray(vector, dtype=np.float64).reshape(1, -1)
-        margin = float(trees.margin(self.booster_, row, num_threads=1)[0])
+        margin = float(trees.margin(self.booster_, row)[0])
         p = self.calibrator_.probability(margin)
         return Assessment(margin, float(p), float(points_of(p)))
 
@@ -226,7 +227,7 @@ class BuyerScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"needs at least two rows of each class to validate on, found {{{found}}}")
         return encoded.astype(np.float64)
 
-    def _params(self) -> dict[str, Any]:
+    def _params(self, *, n_threads: int) -> dict[str, Any]:
         names = list(self.get_feature_names_out())
         directions = self.monotone or {}
         if unknown := sorted(set(directions) - set(names)):
@@ -243,6 +244,7 @@ class BuyerScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "bagging_fraction": self.bagging_fraction,
             "bagging_freq": 1,
             "seed": self.random_state,
+            "num_threads": n_threads,
         }
 
     def _drawn_folds(self, target: NDArray[np.float64], groups: ArrayLike | None) -> list[trees.Fold]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -92,6 +94,8 @@ def tracking(tracking_uri: str) -> Iterator[None]:
         mlflow.set_tracking_uri(tracking_uri)
         try:
             yield
+        except MlflowException as error:
+            raise RegistryUnavailable(f"MLflow at {tracking_uri}: {_first_line(error)}") from error
         finally:
             mlflow.set_tracking_uri(before)
             sys.path[:] = path  # logging a model tries its code, from a folder that is gone by now
@@ -127,7 +131,7 @@ class Registry:
     @cached_property
     def client(self) -> mlflow.MlflowClient:
         """MLflow's client; the first one of a local store makes its tables."""
-        with store_lock(self.tracking_uri):
+        with store_lock(self.tracking_uri), _quietly():
             client = mlflow.MlflowClient(self.tracking_uri)
             client.search_experiments(max_results=1)
         return client
@@ -166,6 +170,8 @@ class Registry:
         Call it within `tracking(...)` and a run; the model has been loaded from its own code and tried on
         `example` before this returns.
         """
+        with _quietly():
+            importlib.import_module("mlflow.pyfunc")
         with tempfile.TemporaryDirectory() as scratch:
             score.save(Path(scratch) / "buyer_score")
             info = mlflow.pyfunc.log_model(
@@ -174,7 +180,8 @@ class Registry:
                 data_path=str(Path(scratch) / "buyer_score"),
                 code_paths=[str(write_package(Path(scratch) / "code"))],
                 signature=_signature(score),
-                input_example=example,
+                # MLflow compares the names in a way that pandas warns of, unless they are plain objects.
+                input_example=example.set_axis(example.columns.astype(object), axis=1),
                 pip_requirements=[f"{name}=={installed_version(name)}" for name in ("mlflow", *REQUIREMENTS)],
                 tags=dict(tags),
             )
@@ -212,8 +219,10 @@ class Registry:
 
     def _load(self, found: Any) -> LoadedModel:
         with tempfile.TemporaryDirectory() as scratch:
+            # not found.source: "models:/…" would be looked up in the process's default store
+            where = self.client.get_model_version_download_uri(self.name, found.version)
             local = mlflow.artifacts.download_artifacts(
-                artifact_uri=found.source, dst_path=scratch, tracking_uri=self.tracking_uri
+                artifact_uri=where, dst_path=scratch, tracking_uri=self.tracking_uri
             )
             score = BuyerScore.load(Path(local) / "data" / "buyer_score")
         return LoadedModel(score, self.name, str(found.version), found.run_id, score.catalog_version)
@@ -227,10 +236,18 @@ class Registry:
     def _ask(self, question: Any, *, absent_is_none: bool = False) -> Any:
         try:
             return question()
-        except MlflowException as error:
-            if absent_is_none and error.error_code in ABSENT:
+        except Exception as error:  # a broken file or network surfaces as whatever MLflow stands on
+            if absent_is_none and getattr(error, "error_code", None) in ABSENT:
                 return None
             raise RegistryUnavailable(f"MLflow at {self.tracking_uri}: {_first_line(error)}") from error
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Drop what MLflow warns of about its own code when its parts are imported."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _first_line(error: Exception) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import lightgbm as lgb
 import numpy as np
@@ -21,6 +21,15 @@ FIXED: Mapping[str, Any] = {
     "verbosity": -1,
 }
 """Same data and seed give the same trees on any number of threads; constant features are no error."""
+
+
+SMALL: Final = 50_000_000
+"""Cells below which one thread is used: on busy cores two wait for each other, 20 times as long."""
+
+
+def threads(X: NDArray[np.float64]) -> int:
+    """Give the number of threads for a matrix, 0 for all; it changes the time, never the result."""
+    return 1 if X.size < SMALL else 0
 
 
 def dataset(X: NDArray[np.float64], y: NDArray[np.float64], *, params: Mapping[str, Any]) -> lgb.Dataset:
@@ -58,13 +67,14 @@ def grow(data: lgb.Dataset, *, params: Mapping[str, Any], n_trees: int, names: S
 
 
 def margin(
-    booster: lgb.Booster, X: NDArray[np.float64], *, n_trees: int | None = None, num_threads: int = 0
+    booster: lgb.Booster, X: NDArray[np.float64], *, n_trees: int | None = None
 ) -> NDArray[np.float64]:
     """Raw scores, shape (n,)."""
-    found = booster.predict(X, raw_score=True, num_iteration=n_trees, num_threads=num_threads)
+    found = booster.predict(X, raw_score=True, num_iteration=n_trees, num_threads=threads(X))
     return np.asarray(found, dtype=np.float64)
 
 
 def shap(booster: lgb.Booster, X: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Exact tree SHAP values, shape (n, n_features + 1), the base last (Lundberg et al. 2020, algorithm 2)."""
-    return np.asarray(booster.predict(X, pred_contrib=True), dtype=np.float64)
+    """Exact tree SHAP (Lundberg et al. 2020, algorithm 2), shape (n, n_features + 1), the base last."""
+    found = booster.predict(X, pred_contrib=True, num_threads=threads(X))
+    return np.asarray(found, dtype=np.float64)

@@ -1,0 +1,1 @@
+"""The online service: scores and decisions over HTTP, stored before they are answered."""

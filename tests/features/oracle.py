@@ -86,7 +86,7 @@ def derived(kind: str, when: datetime, peer: str, link_type: str | None) -> Even
         ("order_id", "category_id", "stage", "fault", "outcome", "actor", "amount_fen", "line_count")
     )
     times = {"recorded_at": when, "occurred_at": when, "event_id": f"{kind} {link_type} {peer}"}
-    return {**nothing, **times, "kind": kind, "shop_id": peer, "link_type": link_type}
+    return {**nothing, **times, "buyer_id": "the same", "kind": kind, "shop_id": peer, "link_type": link_type}
 
 
 def matches(e: Event, where: Where) -> bool:
@@ -119,7 +119,13 @@ def selected(history: list[Event], selection: Where | Distinct) -> list[Event]:
         return [e for e in history if matches(e, selection)]
     latest: dict[str, Event] = {}
     for e in history:
-        entity = {"party": e["shop_id"], "category": e["category_id"], "buyer": "the buyer"}[selection.of]
+        names = {
+            "party": e["shop_id"],
+            "category": e["category_id"],
+            "order": e["order_id"],
+            "buyer": "the buyer",
+        }
+        entity = names[selection.of]
         if entity is None:
             continue
         if matches(e, selection.where):

@@ -1,0 +1,73 @@
+"""The ``buyer-tier`` command: mounts the verbs and turns expected refusals into exit codes."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from features.errors import BadInput
+
+from .commands import (
+    decide,
+    demo,
+    doctor,
+    features,
+    import_,
+    keys,
+    load,
+    models,
+    score,
+    serve,
+    simulate,
+    train,
+)
+from .console import err
+
+app = typer.Typer(
+    name="buyer-tier",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="Learn who a platform quality user is, serve the score, decide instant refunds before shipment.",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or bad input. Workspace: BUYER_TIER_HOME.",
+)
+
+app.command()(demo.demo)
+app.command()(simulate.simulate)
+app.add_typer(import_.app, name="import")
+app.command()(features.features)
+app.command()(train.train)
+app.add_typer(models.app, name="models")
+app.command()(load.load)
+app.command()(serve.serve)
+app.command()(score.score)
+app.command()(decide.decide)
+app.add_typer(keys.app, name="keys")
+app.command()(doctor.doctor)
+
+
+def main() -> None:
+    """Run the command line; an expected refusal is one line on standard error."""
+    try:
+        app()
+    except BadInput as refusal:
+        err.print(f"[red]error:[/] {_one_line(refusal)}", markup=True, highlight=False, soft_wrap=True)
+        sys.exit(2)
+    except _expected_trouble() as trouble:
+        err.print(f"[red]failed:[/] {_one_line(trouble)}", markup=True, highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+def _expected_trouble() -> tuple[type[Exception], ...]:
+    """Name what may fail without a fault of ours; evaluated only when something was raised."""
+    from models.registry import RegistryUnavailable
+    from serving.errors import Unavailable
+
+    return Unavailable, RegistryUnavailable
+
+
+def _one_line(problem: Exception) -> str:
+    from rich.markup import escape
+
+    return escape(" ".join(str(problem).split()))

@@ -1,0 +1,93 @@
+"""``buyer-tier decide``: one refund request from a file, decided and stored as over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from serving.api.schemas import RefundDecisionIn
+
+
+def decide(
+    request: Annotated[
+        str, typer.Argument(metavar="REQUEST.json", help="The request, - for standard input.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the answer's JSON.")] = False,
+) -> None:
+    """Decide one refund request, store the decision, and show every rule's verdict.
+
+    The same after-sale id is decided once: again, it shows the stored decision.
+
+    Example: buyer-tier decide request.json
+    """
+    from serving.logs import configure_logs
+
+    configure_logs(quiet=True)
+    sent = _read(request)
+    answer, created = asyncio.run(_decided(sent))
+    if as_json:
+        sys.stdout.write(answer.decode() + "\n")
+        return
+    _print(json.loads(answer), created=created)
+
+
+def _read(source: str) -> RefundDecisionIn:
+    from pathlib import Path
+
+    from pydantic import ValidationError
+
+    from features.errors import BadInput
+    from serving.api.problems import invalid_document
+    from serving.api.schemas import RefundDecisionIn
+
+    try:
+        content = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+    except OSError as error:
+        raise BadInput(f"{source}: cannot be read: {error.strerror}") from error
+    try:
+        return RefundDecisionIn.model_validate_json(content)
+    except ValidationError as error:
+        raise BadInput(f"{source}: {invalid_document(error).detail}") from error
+
+
+async def _decided(sent: RefundDecisionIn) -> tuple[bytes, bool]:
+    from serving.direct import deciding
+    from serving.session import workspace
+    from serving.settings import Settings
+
+    settings, now = Settings(), datetime.now(UTC)
+    asked = sent.request(now)
+    with workspace(settings) as url:
+        async with deciding(settings, url) as opened:
+            decided = await opened.decide(asked, digest=sent.digest(asked), decided_at=now)
+            return (await opened.explain([decided.row]))[0], decided.created
+
+
+def _print(answer: dict[str, Any], *, created: bool) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from buyer_tier.console import out
+
+    colour = "green" if answer["outcome"] == "auto_refund" else "yellow"
+    out.print(f"[{colour}]{answer['outcome']}[/]  {escape(answer['message']['en'])}")
+    out.print(escape(answer["message"]["zh"]))
+    table = Table("rule", "", "found")
+    for rule in answer["rules"]:
+        table.add_row(
+            rule["code"], "[green]pass[/]" if rule["passed"] else "[red]fail[/]", escape(rule["detail"])
+        )
+    out.print(table)
+    buyer = answer["buyer"]
+    out.print(f"buyer: {buyer['score']:.1f} points, tier {buyer['tier']}, standing {buyer['standing']}")
+    for reason in buyer["reasons"] or ():
+        out.print(escape(f"  {reason['contribution']:+.2f}  {reason['text']['en']}"))
+    known = "stored" if created else "decided before; this is the stored decision"
+    versions = f"model {answer['model_version']}, policy {answer['policy_version']}"
+    out.print(f"{known}: {answer['decision_id']}, {versions}")

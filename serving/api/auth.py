@@ -1,0 +1,67 @@
+"""Who asks, and whether they may."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Annotated, Final
+
+from fastapi import Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from ..store import keys
+from ..store.database import Database
+from ..store.keys import ApiKey
+from .problems import Problem
+
+CACHED_KEYS: Final = 1024
+BEARER: Final = HTTPBearer(
+    auto_error=False, scheme_name="apiKey", description="A key made by `buyer-tier keys create`."
+)
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)]
+
+
+class KeyRing:
+    """Finds keys by their hash and remembers those found for a few seconds."""
+
+    def __init__(self, database: Database, *, seconds: float) -> None:
+        self._database, self._seconds = database, seconds
+        self._known: OrderedDict[bytes, tuple[float, ApiKey]] = OrderedDict()
+
+    async def find(self, key: str) -> ApiKey | None:
+        """Find a key; one that is unknown is asked for every time, so that nobody can fill the memory."""
+        key_hash, now = keys.hashed(key), time.monotonic()
+        until, found = self._known.get(key_hash, (0.0, None))
+        if found is not None and now < until:
+            return found
+        async with self._database.connection() as connection:
+            found = await keys.find(connection, key_hash)
+        self._known.pop(key_hash, None)
+        if found is not None:
+            self._known[key_hash] = (now + self._seconds, found)
+            while len(self._known) > CACHED_KEYS:
+                self._known.popitem(last=False)
+        return found
+
+
+def require(scope: str) -> Callable[[Request, Credentials], Awaitable[None]]:
+    """Make the dependency that lets only keys of a scope pass."""
+
+    async def check(request: Request, credentials: Credentials) -> None:
+        if credentials is None:
+            raise _unauthenticated("send `Authorization: Bearer KEY`")
+        ring: KeyRing = request.app.state.keys
+        now: datetime = request.app.state.clock()
+        key = await ring.find(credentials.credentials)
+        if key is None or not key.valid_at(now):
+            raise _unauthenticated("the key is unknown, expired or revoked")
+        if scope not in key.scopes:
+            raise Problem(403, f"the key lacks the scope {scope}")
+
+    return check
+
+
+def _unauthenticated(detail: str) -> Problem:
+    return Problem(401, detail, headers={"WWW-Authenticate": 'Bearer realm="buyer-tier"'})

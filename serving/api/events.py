@@ -1,0 +1,79 @@
+"""Events in: what happened to buyers, as the platform learns it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Depends, Request
+from pydantic import ConfigDict, Field
+from starlette.responses import Response
+
+from ..ingest import ingest
+from . import examples
+from .auth import require
+from .body import MAX_EVENTS_BYTES, body, documented
+from .schemas import MAX_INT64, EventResults, Id, Instant, Sent, Text
+
+router = APIRouter(prefix="/v1", tags=["Events"], dependencies=[Depends(require("events:write"))])
+
+
+class EventIn(Sent):
+    """One event of the log; which fields a kind needs is told when it is rejected."""
+
+    event_id: Id
+    buyer_id: Id
+    kind: Id
+    occurred_at: Instant
+    recorded_at: Instant
+    order_id: Id | None = None
+    after_sale_id: Id | None = None
+    shop_id: Id | None = None
+    category_id: Id | None = None
+    goods_type: Id | None = None
+    amount_fen: Annotated[int, Field(ge=-MAX_INT64, le=MAX_INT64)] | None = None
+    stage: Id | None = None
+    fault: Id | None = None
+    outcome: Id | None = None
+    actor: Id | None = None
+    reason: Text | None = None
+    link_type: Id | None = None
+    link_value: Id | None = None
+    line_count: Annotated[int, Field(ge=-(2**31), lt=2**31)] | None = None
+    imputed: Text | None = None
+
+
+class EventsIn(Sent):
+    """A batch; the events are checked one by one, so that a bad one does not stop the others."""
+
+    events: Annotated[list[Any], Field(max_length=10_000)]
+
+
+class EventsDocumented(Sent):
+    """A batch of up to 10,000 events."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.EVENTS]})
+
+    events: Annotated[list[EventIn], Field(max_length=10_000)]
+
+
+@router.post(
+    "/events",
+    openapi_extra=documented(EventsDocumented),
+    responses={
+        200: {"model": EventResults, "description": "One result for each event, in order."},
+        **examples.problems(401, 403, 408, 413, 415, 422, 500, 503),
+    },
+)
+async def add(
+    request: Request, sent: Annotated[EventsIn, Depends(body(EventsIn, limit=MAX_EVENTS_BYTES))]
+) -> Response:
+    """Add events to the log; sending them again changes nothing."""
+    fates = await ingest(request.app.state.database, sent.events, model=EventIn)
+    for fate in fates:
+        request.app.state.metrics.event(fate.status)
+    results = [
+        {"event_id": f.event_id, "status": f.status, **({"reason": f.reason} if f.reason else {})}
+        for f in fates
+    ]
+    return Response(msgspec.json.encode({"results": results}), media_type="application/json")

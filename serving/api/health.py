@@ -1,0 +1,59 @@
+"""Is it alive, can it decide, and what has it been doing."""
+
+from __future__ import annotations
+
+import msgspec
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from ..errors import Unavailable
+from ..service import DecisionService
+from . import examples
+from .problems import RETRY_AFTER_SECONDS, Problem
+
+router = APIRouter(tags=["Running it"])
+
+
+@router.get("/healthz", responses={200: {"description": "The process answers."}})
+async def healthz() -> dict[str, str]:
+    """Tell that the process is alive."""
+    return {"status": "alive"}
+
+
+@router.get(
+    "/readyz",
+    responses={200: {"description": "It can decide."}, **examples.problems(503)},
+)
+async def readyz(request: Request) -> Response:
+    """Tell whether it can decide, or which parts are away."""
+    service: DecisionService = request.app.state.service
+    missing = [reason for reason in (_model(service), await _database(service)) if reason]
+    if missing:
+        errors = [{"field": gone.part, "message": gone.reason} for gone in missing]
+        detail = "; ".join(map(str, missing))
+        raise Problem(503, detail, errors=errors, headers={"Retry-After": RETRY_AFTER_SECONDS})
+    model = service.champion.current()
+    ready = {"status": "ready", "model_version": model.version, "policy_version": service.policy.version}
+    return Response(msgspec.json.encode(ready), media_type="application/json")
+
+
+@router.get("/metrics", responses={200: {"description": "Prometheus' text format."}})
+async def metrics(request: Request) -> Response:
+    """Give the metrics."""
+    return Response(request.app.state.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _model(service: DecisionService) -> Unavailable | None:
+    try:
+        service.champion.current()
+    except Unavailable as gone:
+        return gone
+    return None
+
+
+async def _database(service: DecisionService) -> Unavailable | None:
+    try:
+        await service.database.check()
+    except Unavailable as gone:
+        return gone
+    return None

@@ -1,0 +1,119 @@
+"""Every error as a problem document (RFC 9457), with the field where there is one and never a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from ..errors import AfterSaleConflict, Unavailable
+
+MEDIA_TYPE: Final = "application/problem+json"
+RETRY_AFTER_SECONDS: Final = "1"
+SLUGS: Final = {
+    401: "unauthenticated",
+    403: "missing-scope",
+    404: "not-found",
+    405: "method-not-allowed",
+    408: "request-timeout",
+    409: "after-sale-conflict",
+    413: "content-too-large",
+    415: "unsupported-media-type",
+    422: "invalid-request",
+    500: "internal-error",
+    503: "unavailable",
+}
+
+
+class Problem(Exception):  # noqa: N818 - RFC 9457's word
+    """A refusal on its way to the client."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        errors: Sequence[Mapping[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.errors = status, detail, errors
+        self.headers = dict(headers or {})
+
+
+def response(problem: Problem, *, request_id: str | None) -> Response:
+    """Write the document."""
+    document: dict[str, Any] = {
+        "type": f"urn:buyer-tier:problem:{SLUGS.get(problem.status, 'http')}",
+        "title": HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "detail": problem.detail,
+        "request_id": request_id,
+    }
+    if problem.errors:
+        document["errors"] = list(problem.errors)
+    return Response(
+        msgspec.json.encode(document),
+        status_code=problem.status,
+        media_type=MEDIA_TYPE,
+        headers=problem.headers,
+    )
+
+
+def invalid(errors: Sequence[Any]) -> Problem:
+    """Name every field that is wrong; what the client sent is not repeated."""
+    fields = [{"field": _field(error), "message": error["msg"]} for error in errors]
+    first = fields[0]
+    rest = f" (and {len(fields) - 1} more)" if len(fields) > 1 else ""
+    return Problem(422, f"{first['field']}: {first['message']}{rest}", errors=fields)
+
+
+def invalid_document(error: ValidationError) -> Problem:
+    """Name what is wrong with a body."""
+    return invalid(error.errors(include_url=False, include_input=False))
+
+
+def _field(error: Any) -> str:
+    if named := error.get("ctx", {}).get("field"):
+        return str(named)
+    parts = [str(part) for part in error["loc"] if part not in ("query", "path", "header")]
+    return ".".join(parts) or "body"
+
+
+def install(app: FastAPI) -> None:
+    """Let every error of the application end as a problem document."""
+
+    def answer(request: Request, problem: Problem) -> Response:
+        return response(problem, request_id=request.scope.get("request_id"))
+
+    async def refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Problem)
+        return answer(request, error)
+
+    async def http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return answer(request, Problem(error.status_code, str(error.detail), headers=error.headers))
+
+    async def parameters(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return answer(request, invalid(error.errors()))
+
+    async def conflict(request: Request, error: Exception) -> Response:
+        return answer(request, Problem(409, str(error)))
+
+    async def unavailable(request: Request, error: Exception) -> Response:
+        headers = {"Retry-After": RETRY_AFTER_SECONDS}
+        return answer(request, Problem(503, f"send the request again: {error}", headers=headers))
+
+    app.add_exception_handler(Problem, refused)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(RequestValidationError, parameters)
+    app.add_exception_handler(AfterSaleConflict, conflict)
+    app.add_exception_handler(Unavailable, unavailable)

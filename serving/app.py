@@ -1,0 +1,83 @@
+"""The HTTP application."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import FastAPI
+
+from models.registry import Registry
+
+from .api import decisions, events, health, openapi, problems, scores
+from .api.auth import KeyRing
+from .api.envelope import Envelope
+from .champion import Champion, Models
+from .metrics import Metrics
+from .scoring import ScoringService
+from .service import DecisionService
+from .settings import Settings
+from .store.database import Database
+
+Clock = Callable[[], datetime]
+
+
+def now() -> datetime:
+    """Read the clock; nothing below the edge does."""
+    return datetime.now(UTC)
+
+
+def create_app(
+    settings: Settings, *, database_url: str, models: Models | None = None, clock: Clock = now
+) -> FastAPI:
+    """Put the service together.
+
+    Parameters
+    ----------
+    settings : Settings
+    database_url : str
+        A migrated database; it may be away for a while.
+    models : Models, optional
+        Where models come from; MLflow's registry by default.
+    clock : callable
+        Gives the time, timezone-aware.
+    """
+    database = Database(database_url, size=settings.pool_size, timeout=settings.database_timeout_seconds)
+    champion = Champion(models or Registry(settings.tracking_uri), poll_seconds=settings.model_poll_seconds)
+    metrics = Metrics()
+    app = FastAPI(title="buyer-tier", version=_version(), lifespan=_lifespan, docs_url=None, redoc_url=None)
+    app.state.settings, app.state.clock, app.state.metrics = settings, clock, metrics
+    app.state.database, app.state.champion = database, champion
+    app.state.keys = KeyRing(database, seconds=settings.key_cache_seconds)
+    app.state.service = DecisionService(database=database, champion=champion, observe=metrics.stage)
+    app.state.scoring = ScoringService(database=database, champion=champion)
+    for room in (decisions, scores, events, health):
+        app.include_router(room.router)
+    openapi.install(app)
+    problems.install(app)
+    app.add_middleware(Envelope, metrics=metrics)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    await app.state.database.open()
+    await asyncio.to_thread(app.state.champion.refresh)
+    following = asyncio.create_task(app.state.champion.follow())
+    try:
+        yield
+    finally:
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following
+        await app.state.database.close()
+
+
+def _version() -> str:
+    try:
+        return version("buyer-tier")
+    except PackageNotFoundError:
+        return "0"

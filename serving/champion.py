@@ -1,0 +1,119 @@
+"""The model in charge: loaded before the first answer, followed when the registry names another."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import OrderedDict
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+import numpy as np
+import structlog
+
+from features.catalog import CATALOG
+from features.events import SCHEMA
+from models.buyer_score import BuyerScore
+from models.evidence import assess_buyer
+from models.reasons import Reason
+from models.registry import LoadedModel, RegistryUnavailable
+
+from .errors import Unavailable
+
+KEPT_VERSIONS: Final = 4
+NO_CHAMPION: Final = "no model is registered as champion yet; run `buyer-tier train`"
+log = structlog.get_logger()
+
+
+class Models(Protocol):
+    """What is asked of the registry."""
+
+    def champion_version(self) -> str | None:
+        """Name the champion's version; None if there is none."""
+
+    def load(self, version: str) -> LoadedModel:
+        """Load a version; raise LookupError if it is not there."""
+
+
+class Champion:
+    """Holds the champion and, for explanations, the few versions that older decisions were made with.
+
+    Parameters
+    ----------
+    registry : Models
+    poll_seconds : float
+        How often to ask for another champion.
+    """
+
+    def __init__(self, registry: Models, *, poll_seconds: float) -> None:
+        self._registry, self._poll_seconds = registry, poll_seconds
+        self._loaded: OrderedDict[str, LoadedModel] = OrderedDict()
+        self._lock = threading.Lock()
+        self._current: LoadedModel | None = None
+        self._reason = "not asked for yet"
+
+    def current(self) -> LoadedModel:
+        """Return the champion, or raise Unavailable with the reason."""
+        if self._current is None:
+            raise Unavailable("model", self._reason)
+        return self._current
+
+    def refresh(self) -> None:
+        """Follow the registry; whatever goes wrong, the last good model stays."""
+        try:
+            version = self._registry.champion_version()
+            if version is None:
+                self._reason = NO_CHAMPION
+            elif self._current is None or self._current.version != version:
+                self._current = _tried(self._load(version))
+                log.info("model_in_charge", version=version)
+        except (RegistryUnavailable, LookupError, Unavailable, OSError, ValueError) as error:
+            self._fail(str(error))
+
+    async def follow(self) -> None:
+        """Refresh for ever, off the event loop."""
+        while True:
+            await asyncio.sleep(self._poll_seconds)
+            await asyncio.to_thread(self.refresh)
+
+    def reasons(self, version: str, vectors: list[bytes]) -> list[list[Reason]] | None:
+        """Explain stored vectors by the model that scored them; None if the registry has it no more."""
+        try:
+            score = self._load(version).score
+        except (LookupError, RegistryUnavailable):
+            return None
+        return explained(score, vectors)
+
+    def _load(self, version: str) -> LoadedModel:
+        with self._lock:
+            if version not in self._loaded:
+                self._loaded[version] = self._registry.load(version)
+            self._loaded.move_to_end(version)
+            while len(self._loaded) > KEPT_VERSIONS:
+                self._loaded.popitem(last=False)
+            return self._loaded[version]
+
+    def _fail(self, reason: str) -> None:
+        if reason != self._reason:
+            log.warning("model_not_loaded", reason=reason, still=self._current and self._current.version)
+        self._reason = reason
+
+
+def explained(score: BuyerScore, vectors: list[bytes]) -> list[list[Reason]]:
+    """Give the reasons of vectors as they are stored."""
+    rows = np.vstack([np.frombuffer(vector, dtype="<f8") for vector in vectors])
+    return [score.explain(row) for row in rows]
+
+
+def _tried(model: LoadedModel) -> LoadedModel:
+    """Refuse a model of another catalog; let one score warm up the kernel and the trees."""
+    if model.catalog_version != CATALOG.version:
+        raise Unavailable(
+            "model",
+            f"version {model.version} was trained on catalog {model.catalog_version}, this service computes "
+            f"catalog {CATALOG.version}; train again",
+        )
+    assess_buyer(
+        SCHEMA.empty_table(), buyer_id="warm-up", as_of=datetime(2026, 1, 1, tzinfo=UTC), score=model.score
+    )
+    return model

@@ -1,0 +1,35 @@
+"""The services without HTTP, for as long as a command runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from models.registry import Registry
+
+from .champion import Champion
+from .scoring import ScoringService
+from .service import DecisionService
+from .session import opened
+from .settings import Settings
+
+
+@asynccontextmanager
+async def deciding(settings: Settings, url: str) -> AsyncIterator[DecisionService]:
+    """Give the very service that decides over HTTP, with the champion loaded."""
+    async with opened(settings, url) as database:
+        yield DecisionService(database=database, champion=await _champion(settings))
+
+
+@asynccontextmanager
+async def scoring(settings: Settings, url: str) -> AsyncIterator[ScoringService]:
+    """Give the very service that scores over HTTP, with the champion loaded."""
+    async with opened(settings, url) as database:
+        yield ScoringService(database=database, champion=await _champion(settings))
+
+
+async def _champion(settings: Settings) -> Champion:
+    champion = Champion(Registry(settings.tracking_uri), poll_seconds=settings.model_poll_seconds)
+    await asyncio.to_thread(champion.refresh)
+    return champion

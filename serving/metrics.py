@@ -1,0 +1,71 @@
+"""What the service counts and times; never who."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+
+from .store.decisions import DecisionRow
+
+SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    """The metrics of one service; each has its own registry, so that two can live in one process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "buyer_tier_requests",
+            "Requests by route and status.",
+            ("method", "route", "status"),
+            registry=self.registry,
+        )
+        self._latency = Histogram(
+            "buyer_tier_request_seconds",
+            "Time to answer, by route.",
+            ("method", "route"),
+            registry=self.registry,
+            buckets=SECONDS,
+        )
+        self._decisions = Counter(
+            "buyer_tier_decisions",
+            "New decisions by outcome and first rule that failed.",
+            ("outcome", "first_failed_rule"),
+            registry=self.registry,
+        )
+        self._stages = Histogram(
+            "buyer_tier_decision_stage_seconds",
+            "Time of each stage of a new decision.",
+            ("stage",),
+            registry=self.registry,
+            buckets=SECONDS,
+        )
+        self._events = Counter(
+            "buyer_tier_events", "Events sent, by what became of them.", ("status",), registry=self.registry
+        )
+
+    def answered(self, *, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request."""
+        self._requests.labels(method, route, str(status)).inc()
+        self._latency.labels(method, route).observe(seconds)
+
+    def decided(self, row: DecisionRow) -> None:
+        """Count a new decision."""
+        rules = json.loads(row.answer)["rules"]
+        failed = next((rule["code"] for rule in rules if not rule["passed"]), "none")
+        self._decisions.labels(row.outcome, failed).inc()
+
+    def stage(self, name: str, seconds: float) -> None:
+        """Time a stage of a decision."""
+        self._stages.labels(name).observe(seconds)
+
+    def event(self, status: str) -> None:
+        """Count an event."""
+        self._events.labels(status).inc()
+
+    def text(self) -> bytes:
+        """Write Prometheus' text format."""
+        return generate_latest(self.registry)

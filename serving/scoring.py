@@ -1,0 +1,108 @@
+"""Scores of buyers, one or many, by the features that a decision would see."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from decisions.policy import NOTICE, Policy
+from decisions.request import BuyerEvidence
+from decisions.tiers import Tier, tier_of
+from features.batch import feature_table
+from features.catalog import CATALOG
+from features.events import TIMESTAMP
+from models.evidence import buyer_evidence
+from models.reasons import Reason
+from models.registry import LoadedModel
+
+from .champion import Champion
+from .store import events as event_store
+from .store.database import Database
+
+BUYERS_AT_ONCE: Final = 200
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuyerScored:
+    """A buyer's score at an instant; ``reasons`` is None unless asked for."""
+
+    buyer_id: str
+    as_of: datetime
+    evidence: BuyerEvidence
+    tier: Tier
+    reasons: list[Reason] | None
+    model_version: str
+    catalog_version: str
+
+
+class ScoringService:
+    """Scores buyers.
+
+    Parameters
+    ----------
+    database : Database
+    champion : Champion
+    policy : Policy
+        Gives the tiers.
+    """
+
+    def __init__(self, *, database: Database, champion: Champion, policy: Policy = NOTICE) -> None:
+        self.database, self.champion, self.policy = database, champion, policy
+
+    async def scores(self, buyer_ids: Sequence[str], *, as_of: datetime, explain: bool) -> list[BuyerScored]:
+        """Score buyers by what was known before ``as_of``, in the order of the ids."""
+        model, scored = self.champion.current(), []
+        for start in range(0, len(buyer_ids), BUYERS_AT_ONCE):
+            some = buyer_ids[start : start + BUYERS_AT_ONCE]
+            async with self.database.connection() as connection:
+                events = await event_store.history(connection, list(set(some)), as_of)
+            scored += await asyncio.to_thread(
+                self._scored, events, some, as_of=as_of, model=model, explain=explain
+            )
+        return scored
+
+    def _scored(
+        self,
+        events: pa.Table,
+        buyer_ids: Sequence[str],
+        *,
+        as_of: datetime,
+        model: LoadedModel,
+        explain: bool,
+    ) -> list[BuyerScored]:
+        spine = pa.table(
+            {"buyer_id": buyer_ids, "as_of": pa.repeat(pa.scalar(as_of, TIMESTAMP), len(buyer_ids))}
+        )
+        features = feature_table(events, spine)
+        vectors = np.column_stack([features[name].to_numpy() for name in CATALOG.names])
+        return [
+            self._one(buyer_id, vector, as_of=as_of, model=model, explain=explain)
+            for buyer_id, vector in zip(buyer_ids, vectors, strict=True)
+        ]
+
+    def _one(
+        self,
+        buyer_id: str,
+        vector: npt.NDArray[np.float64],
+        *,
+        as_of: datetime,
+        model: LoadedModel,
+        explain: bool,
+    ) -> BuyerScored:
+        evidence = buyer_evidence(vector, score=model.score)
+        return BuyerScored(
+            buyer_id=buyer_id,
+            as_of=as_of,
+            evidence=evidence,
+            tier=tier_of(evidence, self.policy),
+            reasons=model.score.explain(vector) if explain else None,
+            model_version=model.version,
+            catalog_version=str(model.catalog_version),
+        )

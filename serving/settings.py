@@ -1,0 +1,52 @@
+"""Settings of the service, read from the environment; each is described in ``docs/settings.md``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Where things are and how long to wait for them.
+
+    Attributes
+    ----------
+    home : Path
+        The workspace: the embedded database and, by default, MLflow's store.
+    database_url : str or None
+        ``postgresql://…`` of a managed server; None runs the embedded PostgreSQL in the workspace.
+    mlflow_tracking_uri : str
+        Empty means the SQLite file in the workspace; read it through ``tracking_uri``.
+    host, port : str, int
+        Where the service listens.
+    pool_size : int
+        Connections to the database.
+    database_timeout_seconds : float
+        How long one wait for the database may last before the answer is a 503.
+    body_timeout_seconds : float
+        How long a client may take to send one request's body.
+    model_poll_seconds : float
+        How often the registry is asked for another champion.
+    key_cache_seconds : float
+        How long a key is trusted without asking the database; a revocation takes this long at most.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="BUYER_TIER_", frozen=True, populate_by_name=True)
+
+    home: Path = Path(".buyer-tier")
+    database_url: str | None = None
+    mlflow_tracking_uri: str = Field(default="", validation_alias="MLFLOW_TRACKING_URI")
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    pool_size: int = Field(default=10, ge=1)
+    database_timeout_seconds: float = Field(default=5.0, gt=0)
+    body_timeout_seconds: float = Field(default=20.0, gt=0)
+    model_poll_seconds: float = Field(default=3.0, gt=0)
+    key_cache_seconds: float = Field(default=5.0, ge=0)
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow's store: what the environment names, else ``mlflow.db`` in the workspace."""
+        return self.mlflow_tracking_uri or f"sqlite:///{self.home.absolute() / 'mlflow.db'}"

@@ -1,0 +1,186 @@
+"""The event log in the database: read what was known of a buyer, add what is new."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+import pyarrow.csv
+
+from features.events import SCHEMA
+from features.links import MAX_ACCOUNTS_PER_LINK
+
+if TYPE_CHECKING:
+    from .database import Connection
+
+COLUMNS: Final = ", ".join(SCHEMA.names)
+CHUNK_ROWS: Final = 20_000
+LOAD_SECONDS: Final = 3600.0
+"""A whole log may take longer than a request may wait."""
+
+OWN: Final = f"SELECT {COLUMNS} FROM events WHERE buyer_id = ANY($1) AND recorded_at < $2"
+
+SHARED: Final = f"""
+WITH shared AS (
+    SELECT first.* FROM unnest($2::text[], $3::text[]) AS own (link_type, link_value)
+    CROSS JOIN LATERAL (
+        SELECT l.* FROM links l
+        WHERE l.link_type = own.link_type AND l.link_value = own.link_value AND l.first_recorded_at < $4
+        ORDER BY l.first_recorded_at, l.buyer_id LIMIT {MAX_ACCOUNTS_PER_LINK}
+    ) AS first
+    WHERE first.buyer_id <> ALL($1)
+)
+SELECT event_id, buyer_id, 'identity_linked', first_recorded_at, link_type, link_value FROM shared
+UNION ALL
+SELECT event_id, buyer_id, kind, recorded_at, NULL, NULL FROM events
+WHERE buyer_id IN (SELECT buyer_id FROM shared)
+    AND kind IN ('abuse_confirmed', 'abuse_cleared') AND recorded_at < $4
+"""
+SHARED_COLUMNS: Final = ("event_id", "buyer_id", "kind", "recorded_at", "link_type", "link_value")
+
+
+def _of(alias: str) -> str:
+    return ", ".join(f"{alias}.{name}" for name in SCHEMA.names)
+
+
+STAGE: Final = f"""
+CREATE TEMP TABLE IF NOT EXISTS staged ON COMMIT DELETE ROWS AS
+SELECT {COLUMNS} FROM events WITH NO DATA
+"""
+FIRST_SEEN: Final = """
+INSERT INTO links (link_type, link_value, buyer_id, first_recorded_at, event_id)
+SELECT DISTINCT ON (link_type, link_value, buyer_id)
+    link_type, link_value, buyer_id, recorded_at, event_id
+FROM {source} WHERE kind = 'identity_linked'
+ORDER BY link_type, link_value, buyer_id, recorded_at, event_id
+ON CONFLICT (link_type, link_value, buyer_id) DO UPDATE
+SET first_recorded_at = excluded.first_recorded_at, event_id = excluded.event_id
+WHERE excluded.first_recorded_at < links.first_recorded_at
+"""
+MERGE: Final = f"""
+WITH fresh AS (
+    INSERT INTO events ({COLUMNS}) SELECT {COLUMNS} FROM staged
+    WHERE NOT EXISTS (SELECT FROM events WHERE events.event_id = staged.event_id)
+    ORDER BY buyer_id, recorded_at, event_id
+    ON CONFLICT (event_id) DO NOTHING
+    RETURNING event_id, buyer_id, kind, recorded_at, link_type, link_value
+), first_seen AS ({FIRST_SEEN.format(source="fresh")})
+"""
+CHANGED: Final = f"""
+SELECT event_id FROM staged AS s JOIN events AS e USING (event_id)
+WHERE ({_of("s")}) IS DISTINCT FROM ({_of("e")})
+ORDER BY event_id
+"""
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What became of a batch: how many rows were new, and the ids that are stored with other content."""
+
+    new: int
+    changed: list[str]
+
+
+async def history(connection: Connection, buyer_ids: Sequence[str], as_of: datetime) -> pa.Table:
+    """Read the buyers' events recorded before ``as_of``, and what linked accounts add to them.
+
+    Of each link only the first 64 accounts are read, which are all that the features look at; of those
+    accounts their first sight on the link and their abuse verdicts.
+    """
+    own = await connection.fetch(OWN, buyer_ids, as_of)
+    table = _table(SCHEMA.names, own)
+    links = {
+        (row["link_type"], row["link_value"])
+        for row in own
+        if row["kind"] == "identity_linked" and row["link_value"] is not None
+    }
+    if not links:
+        return table
+    types, values = zip(*sorted(links), strict=True)
+    shared = await connection.fetch(SHARED, buyer_ids, types, values, as_of)
+    return pa.concat_tables([table, _table(SHARED_COLUMNS, shared)]) if shared else table
+
+
+async def append(connection: Connection, events: pa.Table) -> dict[str, bool]:
+    """Add a batch inside the caller's transaction.
+
+    Returns
+    -------
+    dict of str to bool
+        By event id, of those that were not added: whether the stored event has the same content.
+    """
+    await _stage(connection, events, lambda _: None)
+    fresh = {row[0] for row in await connection.fetch(f"{MERGE} SELECT event_id FROM fresh")}
+    known = [event_id for event_id in events["event_id"].to_pylist() if event_id not in fresh]
+    if not known:
+        return {}
+    changed = {row[0] for row in await connection.fetch(CHANGED)}
+    return {event_id: event_id not in changed for event_id in known}
+
+
+async def load(connection: Connection, events: pa.Table, *, progress: Callable[[int], None]) -> Merged:
+    """Add a whole log inside the caller's transaction; ``progress`` gets the rows sent so far.
+
+    Rows are sent by buyer, so that a history lies on few pages.
+    """
+    ordered = events.sort_by(
+        [("buyer_id", "ascending"), ("recorded_at", "ascending"), ("event_id", "ascending")]
+    )
+    if await _locked_empty(connection):
+        await _copy(connection, "events", ordered, progress)
+        await connection.execute(FIRST_SEEN.format(source="events"), timeout=LOAD_SECONDS)
+        return Merged(events.num_rows, [])
+    await _stage(connection, ordered, progress)
+    new: int = await connection.fetchval(f"{MERGE} SELECT count(*) FROM fresh", timeout=LOAD_SECONDS)
+    if new == events.num_rows:
+        return Merged(new, [])
+    return Merged(new, [row[0] for row in await connection.fetch(CHANGED, timeout=LOAD_SECONDS)])
+
+
+async def analyze(connection: Connection) -> None:
+    """Let PostgreSQL count anew, so that it plans by indexes right after a big load."""
+    await connection.execute("ANALYZE events, links", timeout=LOAD_SECONDS)
+
+
+async def _locked_empty(connection: Connection) -> bool:
+    """Tell whether the log is empty and, if so, keep other writers out until the transaction ends."""
+    empty = "SELECT NOT EXISTS (SELECT FROM events)"
+    if not await connection.fetchval(empty):
+        return False
+    await connection.execute("LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE")
+    return bool(await connection.fetchval(empty))
+
+
+async def _stage(connection: Connection, events: pa.Table, progress: Callable[[int], None]) -> None:
+    await connection.execute(STAGE)
+    await _copy(connection, "staged", events, progress)
+
+
+async def _copy(connection: Connection, name: str, events: pa.Table, progress: Callable[[int], None]) -> None:
+    await connection.copy_to_table(
+        name, source=_csv(events, progress), columns=SCHEMA.names, format="csv", timeout=LOAD_SECONDS
+    )
+
+
+async def _csv(events: pa.Table, progress: Callable[[int], None]) -> AsyncIterator[bytes]:
+    """Yield COPY's CSV: text is quoted, so an empty text and a null stay apart."""
+    options = pyarrow.csv.WriteOptions(include_header=False)
+    for start in range(0, events.num_rows, CHUNK_ROWS):
+        part = events.slice(start, CHUNK_ROWS)
+        sink = io.BytesIO()
+        pyarrow.csv.write_csv(part, sink, options)
+        yield sink.getvalue()
+        progress(start + part.num_rows)
+
+
+def _table(names: Sequence[str], rows: Sequence[Any]) -> pa.Table:
+    columns = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else {}
+    columns.setdefault("occurred_at", columns.get("recorded_at", ()))
+    nothing = (None,) * len(rows)
+    return pa.Table.from_arrays(
+        [pa.array(columns.get(field.name, nothing), field.type) for field in SCHEMA], schema=SCHEMA
+    )

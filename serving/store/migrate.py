@@ -1,0 +1,58 @@
+"""Bring the database's schema to the newest version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from ..errors import Unavailable
+
+LOCK = 7_236_115
+"""Any constant will do: it names this migration among the server's advisory locks."""
+
+
+def migrate(url: str) -> None:
+    """Apply the missing migrations in one transaction; callers at the same time wait for one another.
+
+    Raises
+    ------
+    Unavailable
+        The database cannot be reached.
+    """
+    engine = sa.create_engine(_sqlalchemy_url(url), poolclass=sa.NullPool)
+    try:
+        with engine.begin() as connection:
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+            config = _config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except sa.exc.OperationalError as error:
+        raise Unavailable("database", _first_line(error)) from error
+
+
+def newest_version() -> str:
+    """Return the revision that this code works with."""
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _sqlalchemy_url(url: str) -> sa.URL:
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError as error:
+        raise Unavailable("database", "BUYER_TIER_DATABASE_URL is not postgresql://USER@HOST/NAME") from error
+    return parsed.set(drivername="postgresql+psycopg")
+
+
+def _first_line(error: sa.exc.OperationalError) -> str:
+    return (str(error.orig).splitlines() or ["no answer"])[0]

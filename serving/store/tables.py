@@ -1,0 +1,96 @@
+"""The tables. Text compares by bytes (collation C), as the features' sort order does."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+TEXT: Final = sa.Text(collation="C")
+TIME: Final = sa.DateTime(timezone=True)
+METADATA: Final = sa.MetaData()
+
+
+def _text(name: str, *, nullable: bool = True) -> sa.Column[Any]:
+    return sa.Column(name, TEXT, nullable=nullable)
+
+
+def _time(name: str, **options: Any) -> sa.Column[Any]:
+    return sa.Column(name, TIME, nullable=options.pop("nullable", False), **options)
+
+
+EVENTS: Final = sa.Table(
+    "events",
+    METADATA,
+    sa.Column("event_id", TEXT, primary_key=True),
+    _text("buyer_id", nullable=False),
+    _text("kind", nullable=False),
+    _time("occurred_at"),
+    _time("recorded_at"),
+    *(_text(n) for n in ("order_id", "after_sale_id", "shop_id", "category_id", "goods_type")),
+    sa.Column("amount_fen", sa.BigInteger),
+    *(_text(n) for n in ("stage", "fault", "outcome", "actor", "reason", "link_type", "link_value")),
+    sa.Column("line_count", sa.Integer),
+    _text("imputed"),
+    _time("ingested_at", server_default=sa.func.now()),
+    sa.Index("events_of_buyer", "buyer_id", "recorded_at"),
+    sa.Index(
+        "events_of_abuse",
+        "buyer_id",
+        "recorded_at",
+        postgresql_where=sa.text("kind IN ('abuse_confirmed', 'abuse_cleared')"),
+    ),
+)
+"""The append-only log, the contract's columns; ``ingested_at`` is when this database learned of it."""
+
+LINKS: Final = sa.Table(
+    "links",
+    METADATA,
+    *(sa.Column(n, TEXT, primary_key=True) for n in ("link_type", "link_value", "buyer_id")),
+    _time("first_recorded_at"),
+    _text("event_id", nullable=False),
+    sa.Index("links_in_order", "link_type", "link_value", "first_recorded_at", "buyer_id"),
+)
+"""Each account's first sight on each link, kept with every insert: the first 64 accounts of a link are
+64 index entries, however many have come since and however often each was seen."""
+
+DECISIONS: Final = sa.Table(
+    "decisions",
+    METADATA,
+    sa.Column("decision_id", TEXT, primary_key=True),
+    sa.Column("after_sale_id", TEXT, nullable=False, unique=True),
+    sa.Column("request_digest", postgresql.BYTEA, nullable=False),
+    *(_text(n, nullable=False) for n in ("buyer_id", "order_id", "shop_id", "outcome")),
+    sa.Column("refund_amount_fen", sa.BigInteger, nullable=False),
+    sa.Column("score", sa.Double, nullable=False),
+    sa.Column("p_abuse", sa.Double, nullable=False),
+    *(
+        _text(n, nullable=False)
+        for n in ("tier", "standing", "model_version", "catalog_version", "policy_version")
+    ),
+    sa.Column("propensity", sa.Double, nullable=False),
+    sa.Column("vector", postgresql.BYTEA, nullable=False),
+    sa.Column("record", postgresql.BYTEA, nullable=False),
+    sa.Column("answer", postgresql.BYTEA, nullable=False),
+    _time("requested_at"),
+    _time("decided_at"),
+    sa.Index("decisions_of_buyer", "buyer_id", "decision_id"),
+    sa.Index("decisions_of_shop", "shop_id", "decision_id"),
+    sa.Index("decisions_by_outcome", "outcome", "decision_id"),
+    sa.Index("decisions_of_order", "order_id"),
+)
+"""Append-only. ``vector`` is little-endian float64; ``record`` the request and the evidence, ``answer``
+what was answered, both as the bytes that they were."""
+
+API_KEYS: Final = sa.Table(
+    "api_keys",
+    METADATA,
+    sa.Column("key_id", TEXT, primary_key=True),
+    _text("name", nullable=False),
+    sa.Column("key_hash", postgresql.BYTEA, nullable=False, unique=True),
+    sa.Column("scopes", sa.ARRAY(TEXT), nullable=False),
+    _time("created_at"),
+    _time("expires_at", nullable=True),
+    _time("revoked_at", nullable=True),
+)

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.calibration import PlattCalibrator, fit_platt
+from models.scale import P_FLOOR, bounded_probability, points_of, probability_of
+
+PROBABILITIES = st.floats(P_FLOOR, 1 - P_FLOOR)
+
+
+@pytest.mark.parametrize(("p", "points"), [(0.5, 600.0), (P_FLOOR, 900.0), (1 - P_FLOOR, 300.0)])
+def test_even_odds_and_both_ends_lie_where_the_scale_says(p: float, points: float) -> None:
+    assert float(points_of(p)) == pytest.approx(points, abs=1e-6)
+
+
+@given(PROBABILITIES, PROBABILITIES)
+def test_the_riskier_buyer_never_has_more_points(one: float, other: float) -> None:
+    low, high = sorted((one, other))
+    assert points_of(low) >= points_of(high)
+    if high - low > 1e-9:
+        assert points_of(low) > points_of(high)
+
+
+@given(PROBABILITIES)
+def test_points_read_back_as_the_probability(p: float) -> None:
+    assert float(probability_of(points_of(p))) == pytest.approx(p, abs=1e-9)
+
+
+@given(st.floats(-8, 8), st.floats(-8, 8), st.floats(-8, 8))
+def test_points_are_linear_in_log_odds(a: float, b: float, c: float) -> None:
+    points = points_of(1 / (1 + np.exp(-np.array([a, b, c]))))
+    assert (points[1] - points[0]) * (c - a) == pytest.approx((points[2] - points[0]) * (b - a), abs=1e-6)
+
+
+@given(st.floats(-1e4, 1e4))
+def test_no_margin_however_large_leaves_the_scale(margin: float) -> None:
+    assert 300 - 1e-6 <= float(points_of(PlattCalibrator().probability(margin))) <= 900 + 1e-6
+
+
+def test_probabilities_rise_with_the_log_odds() -> None:
+    assert np.all(np.diff(bounded_probability(np.linspace(-20, 20, 401))) > 0)
+
+
+def test_calibration_finds_the_line_that_made_the_labels() -> None:
+    rng = np.random.default_rng(0)
+    margin = rng.normal(-3, 1.5, 60_000)
+    y = rng.random(60_000) < 1 / (1 + np.exp(-(0.7 * margin - 0.4)))
+    found = fit_platt(margin, y)
+    assert (found.slope, found.intercept) == (pytest.approx(0.7, abs=0.05), pytest.approx(-0.4, abs=0.12))
+    assert found.probability(margin).mean() == pytest.approx(y.mean(), abs=1e-3)
+
+
+def test_margins_that_rank_backwards_still_get_a_rising_line() -> None:
+    assert 0 < fit_platt([3.0, 2.0, -2.0, -3.0], [0, 0, 1, 1]).slope < 1
+
+
+def test_a_handful_of_separable_rows_does_not_make_the_line_steep() -> None:
+    assert fit_platt([-3.0, -2.0, 2.0, 3.0], [0, 0, 1, 1]).slope < 3
+
+
+@pytest.mark.parametrize("y", [[0, 0], [1, 1]])
+def test_one_class_cannot_be_calibrated_on(y: list[int]) -> None:
+    with pytest.raises(ValueError, match="both classes"):
+        fit_platt([0.0, 1.0], y)

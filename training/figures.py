@@ -1,0 +1,209 @@
+"""The pictures of an evaluation: one message each, readable in a browser and in print."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
+from numpy.typing import NDArray
+from scipy.stats import beta
+
+from models.buyer_score import BuyerScore
+
+from .dataset import Dataset
+from .evaluate import Floats, Interval, Ranked
+from .report import Comparison
+
+INK: Final = "#1f2a37"
+GREY: Final = "#9aa3af"
+GOOD: Final = "#2f6f9f"
+BAD: Final = "#d1622b"
+N_RELIABILITY_BINS: Final = 10
+N_EXPLAINED: Final = 250
+
+
+def figures(
+    score: BuyerScore, rows: Dataset, *, metrics: Mapping[str, Interval], outcome: str, seed: int = 0
+) -> dict[str, Figure]:
+    """Draw all pictures of rows that the model has not seen, by file name."""
+    p = score.predict_proba(rows.X)[:, 1]
+    return {
+        "roc_and_precision_recall.png": roc_and_precision_recall(rows.y, p, metrics=metrics),
+        "reliability.png": reliability(rows.y, p, metrics=metrics, outcome=outcome),
+        "gains.png": gains(rows.y, p, outcome=outcome),
+        "score_distribution.png": score_distribution(rows.y, score.points(rows.X), outcome=outcome),
+        "importance_by_reason.png": importance_by_reason(score, rows, outcome=outcome, seed=seed),
+    }
+
+
+def roc_and_precision_recall(y: NDArray[Any], p: Floats, *, metrics: Mapping[str, Interval]) -> Figure:
+    """Draw both curves of the ranking, the ROC with a logarithmic axis where decisions are made."""
+    figure, (left, right) = _panels(2)
+    tpr, fpr, precision = Ranked.of(y, p).rates(np.ones(len(y)))
+    smallest = 0.5 / max(1.0, float((1 - y).sum()))
+    left.step(np.clip(fpr, smallest, None), tpr, where="post", color=GOOD, linewidth=2, label="this model")
+    chance = np.geomspace(smallest, 1, 100)
+    left.plot(chance, chance, color=GREY, linestyle="--", label="chance")
+    left.set(xscale="log", xlim=(smallest, 1), ylim=(0, 1.02))
+    _name(left, "ROC curve", x="false-positive rate (log)", y="share of positives found")
+    left.set_title(_with_interval("ROC-AUC", metrics["roc_auc"]), loc="right", fontsize=9, color=INK)
+    left.xaxis.set_major_formatter(FuncFormatter(_percent))
+    right.step(tpr, precision, where="post", color=BAD, linewidth=2, label="this model")
+    right.axhline(float(np.mean(y)), color=GREY, linestyle="--", label=f"base rate {np.mean(y):.2%}")
+    right.set(xlim=(0, 1), ylim=(0, 1.02))
+    _name(right, "Precision and recall", x="recall (share of positives found)", y="precision")
+    right.set_title(_with_interval("AP", metrics["average_precision"]), loc="right", fontsize=9, color=INK)
+    right.xaxis.set_major_formatter(PercentFormatter(1.0))
+    for panel in (left, right):
+        panel.yaxis.set_major_formatter(PercentFormatter(1.0))
+        panel.legend(frameon=False, loc="best")
+    return figure
+
+
+def reliability(y: NDArray[Any], p: Floats, *, metrics: Mapping[str, Interval], outcome: str) -> Figure:
+    """Draw observed against predicted rates, in bins that expect equally many positives."""
+    figure, (panel,) = _panels(1)
+    order = np.argsort(p, kind="stable")
+    expected = np.cumsum(p[order])
+    bins = np.minimum((expected / expected[-1] * N_RELIABILITY_BINS).astype(int), N_RELIABILITY_BINS - 1)
+    found = [order[bins == b] for b in np.unique(bins)]
+    predicted = np.array([p[rows].mean() for rows in found])
+    n, k = np.array([len(rows) for rows in found]), np.array([y[rows].sum() for rows in found])
+    low, high = beta.ppf(0.025, k + 0.5, n - k + 0.5), beta.ppf(0.975, k + 0.5, n - k + 0.5)
+    observed = np.where(k > 0, k / n, np.nan)
+    ends = (min(predicted.min(), low.min()) * 0.8, min(1.0, max(predicted.max(), high.max()) * 1.25))
+    panel.plot(ends, ends, color=GREY, linestyle="--", label="perfect calibration")
+    panel.vlines(predicted, low, high, color=GOOD, linewidth=1.6, label="95% interval (Jeffreys)")
+    panel.plot(predicted, observed, "o", color=GOOD, markersize=6, label="observed rate")
+    panel.set(xscale="log", yscale="log", xlim=ends, ylim=ends)
+    for axis in (panel.xaxis, panel.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter(FuncFormatter(_percent))
+        axis.set_minor_formatter(NullFormatter())
+    _name(panel, f"Reliability: {outcome}", x="predicted probability (log)", y="observed rate (log)")
+    panel.set_title(
+        _with_interval("calibration error", metrics["calibration_error"]), loc="right", fontsize=9
+    )
+    panel.legend(frameon=False, loc="upper left")
+    return figure
+
+
+def gains(y: NDArray[Any], p: Floats, *, outcome: str) -> Figure:
+    """Draw how many positives the riskiest buyers hold."""
+    figure, (panel,) = _panels(1)
+    hits = y[np.argsort(-p, kind="stable")]
+    share, found = np.arange(1, len(y) + 1) / len(y), np.cumsum(hits) / hits.sum()
+    panel.plot(share, found, color=BAD, linewidth=2, label="this model")
+    panel.plot(share, share, color=GREY, linestyle="--", label="chance")
+    panel.plot(share, np.minimum(share / np.mean(y), 1), color=GREY, linestyle=":", label="perfect ranking")
+    for mark in (0.01, 0.05, 0.1):
+        at = float(np.interp(mark, share, found))
+        panel.plot([mark], [at], "o", color=BAD)
+        panel.annotate(
+            f"riskiest {mark:.0%}: {at:.0%}", (mark, at), (8, -12), textcoords="offset points", fontsize=9
+        )
+    panel.set(xscale="log", xlim=(max(1 / len(y), 1e-4), 1), ylim=(0, 1.02))
+    panel.xaxis.set_major_formatter(FuncFormatter(_percent))
+    panel.yaxis.set_major_formatter(PercentFormatter(1.0))
+    _name(panel, f"Gains: {outcome}", x="share of buyers, riskiest first (log)", y="share of positives found")
+    panel.legend(frameon=False, loc="upper left")
+    return figure
+
+
+def score_distribution(y: NDArray[Any], points: Floats, *, outcome: str) -> Figure:
+    """Draw the points of both classes, each as a share of its class."""
+    figure, (panel,) = _panels(1)
+    edges = list(range(300, 901, 15))
+    for kind, colour, label in ((0, GOOD, f"no {outcome}"), (1, BAD, outcome)):
+        of_kind = points[y == kind]
+        panel.hist(
+            of_kind,
+            bins=edges,
+            weights=np.full(len(of_kind), 1 / len(of_kind)),
+            color=colour,
+            alpha=0.55,
+            label=f"{label} ({len(of_kind):,} rows)",
+        )
+    panel.set_xlim(300, 900)
+    panel.yaxis.set_major_formatter(PercentFormatter(1.0))
+    _name(panel, "Points by class", x="points (higher is better)", y="share of the class")
+    panel.legend(frameon=False, loc="upper left")
+    return figure
+
+
+def importance_by_reason(score: BuyerScore, rows: Dataset, *, outcome: str, seed: int = 0) -> Figure:
+    """Draw how far each reason moves the raw score, for positives and for the others."""
+    rng = np.random.default_rng(seed)
+    groups = score.reason_groups
+    means = []
+    for kind in (0, 1):
+        found = np.flatnonzero(rows.y == kind)
+        drawn = np.sort(rng.choice(found, min(len(found), N_EXPLAINED), replace=False))
+        means.append(np.abs(groups.grouped(score.contributions(rows.X.iloc[drawn]))[:, :-1]).mean(axis=0))
+    order = np.argsort(means[0] + means[1])
+    order = order[(means[0] + means[1])[order] > 0]
+    names = [groups.texts.get(groups.unique[i], {"en": groups.unique[i]})["en"] for i in order]
+    figure, (panel,) = _panels(1, height=max(4.0, 0.42 * len(names) + 1.4))
+    at = np.arange(len(names))
+    panel.barh(at + 0.2, means[1][order], height=0.38, color=BAD, label=outcome)
+    panel.barh(at - 0.2, means[0][order], height=0.38, color=GOOD, label=f"no {outcome}")
+    panel.set_yticks(at, [_shortened(name) for name in names])
+    panel.grid(axis="y", visible=False)
+    _name(panel, "What moves the score", x="mean size of its contribution, in log-odds", y="")
+    panel.legend(frameon=False, loc="lower right")
+    return figure
+
+
+def methods_by_snapshot(lines: Sequence[Comparison], *, ours: str) -> Figure:
+    """Draw each method's two measures with intervals, snapshot by snapshot and on average."""
+    figure, panels = _panels(2)
+    snapshots = list(dict.fromkeys(line.snapshot for line in lines))
+    methods = list(dict.fromkeys(line.method for line in lines))
+    for panel, name, title in zip(
+        panels, ("roc_auc", "average_precision"), ("ROC-AUC", "Average precision"), strict=True
+    ):
+        for i, method in enumerate(methods):
+            found = [getattr(line, name) for line in lines if line.method == method]
+            at = np.arange(len(found)) + 0.14 * (i - (len(methods) - 1) / 2)
+            colour = BAD if method == ours else (GOOD, GREY, INK)[(i - 1) % 3]
+            panel.vlines(at, [v.low for v in found], [v.high for v in found], color=colour, linewidth=1.6)
+            panel.plot(at, [v.value for v in found], "o", color=colour, markersize=5, label=method)
+        panel.set_xticks(np.arange(len(snapshots)), snapshots)
+        panel.grid(axis="x", visible=False)
+        _name(panel, title, x="snapshot", y=f"{title}, 95% interval")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(methods), frameon=False)
+    return figure
+
+
+def _panels(n: int, *, height: float = 4.6) -> tuple[Figure, Sequence[Axes]]:
+    figure = Figure(figsize=(5.6 * n + 1.4 * (n == 1), height), dpi=120, layout="constrained")
+    panels = figure.subplots(1, n, squeeze=False)[0]
+    for panel in panels:
+        panel.grid(color="#e5e7eb", linewidth=0.8)
+        panel.set_axisbelow(True)
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.tick_params(colors=INK, labelsize=9)
+    return figure, panels
+
+
+def _name(panel: Axes, title: str, *, x: str, y: str) -> None:
+    panel.set_title(title, loc="left", fontsize=12, fontweight="bold", color=INK)
+    panel.set_xlabel(x, color=INK)
+    panel.set_ylabel(y, color=INK)
+
+
+def _with_interval(name: str, interval: Interval) -> str:
+    return f"{name} {interval.value:.3f}  [{interval.low:.3f}, {interval.high:.3f}]"
+
+
+def _percent(value: float, _: object) -> str:
+    return f"{100 * value:.6g}%"
+
+
+def _shortened(text: str, *, limit: int = 52) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

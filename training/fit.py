@@ -1,0 +1,69 @@
+"""Fit the score of a catalog on rows of the past."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+
+from features.catalog import CATALOG, REASONS
+from features.compile import Catalog
+from features.errors import BadInput
+from models.buyer_score import BuyerScore
+
+from .dataset import Dataset
+from .splits import inner_folds
+
+
+class OneClassOnly(BadInput):
+    """Rows that hold one class only teach nothing; says how many there are of which."""
+
+
+def require_both_classes(rows: Dataset, *, purpose: str) -> None:
+    """Raise OneClassOnly unless there are at least two rows of each class."""
+    positive = int(rows.y.sum())
+    negative = len(rows) - positive
+    if min(positive, negative) < 2:
+        raise OneClassOnly(
+            f"the rows to {purpose} hold {positive} positive and {negative} negative labels, at least 2 "
+            "of each are needed: give a longer history, or one in which the outcome happens"
+        )
+
+
+def new_score(
+    *, catalog: Catalog = CATALOG, seed: int = 0, constrained: bool = True, **params: Any
+) -> BuyerScore:
+    """Make an unfitted score whose columns, directions and reasons are the catalog's.
+
+    Parameters
+    ----------
+    constrained : bool
+        Whether the catalog's directions, which are about abuse, hold for the outcome to be learned.
+    params : Any
+        Further parameters of `BuyerScore`.
+    """
+    directions = dict(zip(catalog.names, catalog.monotone, strict=True))
+    return BuyerScore(
+        monotone={name: sign for name, sign in directions.items() if sign and constrained},
+        reason_codes=dict(zip(catalog.names, catalog.reason_codes, strict=True)),
+        reason_texts={
+            code: {"zh": REASONS[code].zh, "en": REASONS[code].en} for code in catalog.reason_codes
+        },
+        catalog_version=catalog.version,
+        random_state=seed,
+        **params,
+    )
+
+
+def fit_score(score: BuyerScore, rows: Dataset, *, maturity: timedelta) -> BuyerScore:
+    """Fit on rows whose labels are complete, validated forward in time, or by buyer if time is too short.
+
+    Raises
+    ------
+    OneClassOnly
+        Fewer than two rows of a class.
+    """
+    require_both_classes(rows, purpose="learn from")
+    folds = inner_folds(rows.as_of, rows.y, maturity=maturity, n_folds=score.n_folds)
+    return score.fit(rows.X, rows.y, folds=folds, groups=np.asarray(rows.buyer))
