@@ -22,8 +22,9 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP) ## Do the whole job once on a simulated marketplace
 	$(BIN)/buyer-tier demo
 
-serve: $(STAMP) ## Keep the service up (runs the demo first where there is no model yet)
-	$(BIN)/buyer-tier serve --prepare
+serve: $(STAMP) ## Keep the service up (the demo first, where it has not run)
+	test -e "$${BUYER_TIER_HOME:-.buyer-tier}/demo/api-key" || $(BIN)/buyer-tier demo
+	$(BIN)/buyer-tier serve
 
 test: $(STAMP) ## Run every test
 	$(BIN)/python -m pytest
