@@ -53,7 +53,7 @@ class PageQuery(BaseModel):
             "description": "Decided before; this is the stored answer.",
             "headers": {REPLAY: {"schema": {"type": "string", "const": "true"}}},
         },
-        **examples.problems(401, 403, 408, 409, 413, 415, 422, 500, 503),
+        **examples.problems(401, 403, 408, 409, 413, 422, 500, 503),
     },
 )
 async def create(

@@ -62,7 +62,7 @@ class EventsDocumented(Sent):
     openapi_extra=documented(EventsDocumented),
     responses={
         200: {"model": EventResults, "description": "One result for each event, in order."},
-        **examples.problems(401, 403, 408, 413, 415, 422, 500, 503),
+        **examples.problems(401, 403, 408, 413, 422, 500, 503),
     },
 )
 async def add(

@@ -20,7 +20,6 @@ DETAILS: Final = {
     409: "after_sale_id 'AS-20260301-0001' was decided for a request with another body; "
     "send the first body again, or a new id",
     413: "the body is larger than 1 MiB",
-    415: "the body must be JSON: send Content-Type: application/json",
     422: "order.paid_amount_fen: Input should be a valid integer",
     500: "the service failed; the log has the request id",
     503: "send the request again: database: no answer in time",

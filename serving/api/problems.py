@@ -25,7 +25,6 @@ SLUGS: Final = {
     408: "request-timeout",
     409: "after-sale-conflict",
     413: "content-too-large",
-    415: "unsupported-media-type",
     422: "invalid-request",
     500: "internal-error",
     503: "unavailable",

@@ -39,7 +39,7 @@ async def score(request: Request, buyer_id: Annotated[Id, Path()], as_of: AsOf =
     openapi_extra=documented(ScoresIn),
     responses={
         200: {"model": ScorePage, "description": "Scores in the order of the ids."},
-        **examples.problems(401, 403, 408, 413, 415, 422, 500, 503),
+        **examples.problems(401, 403, 408, 413, 422, 500, 503),
     },
 )
 async def scores(
