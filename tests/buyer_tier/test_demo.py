@@ -55,7 +55,13 @@ def test_the_demo_decides_a_month_of_requests_and_can_be_run_again(home: Path) -
 
     again = demo(home)
     assert again.returncode == 0, again.stderr
-    for words in ("refund requests", "refunded at once", "not a quality user", "median answer time", "make serve"):
+    for words in (
+        "refund requests",
+        "refunded at once",
+        "not a quality user",
+        "median answer time",
+        "make serve",
+    ):
         assert words in again.stdout
     assert f"{summary['requests']:,}" in again.stdout
     assert "set aside" not in again.stdout
