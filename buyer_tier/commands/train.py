@@ -151,32 +151,23 @@ def _comparisons(report: TrainingReport) -> Table:
     from rich.table import Table
 
     title = "Will one of the next 90 days' orders lose a line? Judged after each snapshot."
-    table = Table("snapshot", "method", title=title, title_justify="left")
-    for name in ("buyers", "base rate", "ROC-AUC", "average precision"):
-        table.add_column(name, justify="right")
-    best = {
-        s: max(c.roc_auc.value for c in report.comparisons if c.snapshot == s) for s in _snapshots(report)
-    }
-    for line in report.comparisons:
-        table.add_row(
-            line.snapshot,
-            line.method,
-            f"{line.n:,}",
-            f"{line.base_rate:.3f}",
-            _with_interval(line.roc_auc),
-            _with_interval(line.average_precision),
-            style="bold" if line.roc_auc.value == best[line.snapshot] else None,
-            end_section=line is [c for c in report.comparisons if c.snapshot == line.snapshot][-1],
-        )
+    table = Table("snapshot, method", title=title, title_justify="left")
+    table.add_column("ROC-AUC", justify="right", no_wrap=True)
+    table.add_column("average precision", justify="right", no_wrap=True)
+    for snapshot in dict.fromkeys(line.snapshot for line in report.comparisons):
+        lines = [line for line in report.comparisons if line.snapshot == snapshot]
+        table.add_row(f"{snapshot} (n {lines[0].n:,}, base {lines[0].base_rate:.3f})", style="dim")
+        best = max(line.roc_auc.value for line in lines)
+        for line in lines:
+            found = (_with_interval(line.roc_auc), _with_interval(line.average_precision))
+            style = "bold" if line.roc_auc.value == best else None
+            table.add_row(f"  {line.method}", *found, style=style, end_section=line is lines[-1])
     return table
 
 
-def _snapshots(report: TrainingReport) -> list[str]:
-    return list(dict.fromkeys(line.snapshot for line in report.comparisons))
-
-
 def _with_interval(found: Interval) -> str:
-    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]".replace("[", "\\[")
+    low, high = (f"{edge:.3f}".removeprefix("0") for edge in (found.low, found.high))
+    return f"{found.value:.3f} \\[{low}, {high}]"
 
 
 def _summary(report: TrainingReport) -> str:
@@ -188,5 +179,5 @@ def _summary(report: TrainingReport) -> str:
         f"snapshots, {rows.train_snapshots[0]} to {rows.train_snapshots[-1]}; "
         f"{left_out:,} later rows left out: their labels are not mature by {report.known_until:%Y-%m-%d}\n"
         f"model [bold]{report.model_name}[/] version {report.model_version}{alias}, run {report.run_id}\n"
-        f"look: mlflow ui --backend-store-uri {report.tracking_uri}"
+        f"look: .venv/bin/mlflow ui --backend-store-uri {report.tracking_uri}"
     )
