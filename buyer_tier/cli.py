@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -51,20 +52,25 @@ def main() -> None:
     """Run the command line; an expected refusal is one line on standard error."""
     try:
         app()
-    except BadInput as refusal:
-        err.print(f"[red]error:[/] {_one_line(refusal)}", markup=True, highlight=False, soft_wrap=True)
-        sys.exit(2)
-    except _expected_trouble() as trouble:
-        err.print(f"[red]failed:[/] {_one_line(trouble)}", markup=True, highlight=False, soft_wrap=True)
-        sys.exit(1)
+    except Exception as problem:
+        if isinstance(problem, BadInput):
+            _end("error", problem, code=2)
+        if isinstance(problem, _expected_trouble()):
+            _end("failed", problem, code=1)
+        raise
 
 
 def _expected_trouble() -> tuple[type[Exception], ...]:
-    """Name what may fail without a fault of ours; evaluated only when something was raised."""
+    """Name what may fail without a fault of ours; importing it is slow, so only when something failed."""
     from models.registry import RegistryUnavailable
     from serving.errors import Unavailable
 
     return Unavailable, RegistryUnavailable
+
+
+def _end(word: str, problem: Exception, *, code: int) -> NoReturn:
+    err.print(f"[red]{word}:[/] {_one_line(problem)}", markup=True, highlight=False, soft_wrap=True)
+    sys.exit(code)
 
 
 def _one_line(problem: Exception) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
-import pandera.pyarrow as pandera
 import pyarrow as pa
-from pandera.constants import CHECK_OUTPUT_KEY
-from pandera.errors import SchemaError, SchemaErrorReason, SchemaErrors
+
+with warnings.catch_warnings():  # pandera imports PySpark where it is installed, which warns of pandas 3
+    warnings.simplefilter("ignore")
+    import pandera.pyarrow as pandera
+    from pandera.constants import CHECK_OUTPUT_KEY
+    from pandera.errors import SchemaError, SchemaErrorReason, SchemaErrors
 
 from features.check_report import CheckReport, broken_rows, report_on
 from features.event_rules import LOG_RULES, ROW_RULES, Rule

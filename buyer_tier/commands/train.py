@@ -93,6 +93,7 @@ class _steps:  # noqa: N801 - reads as a clause: with _steps() as on_step
     def __exit__(self, failed: object, *_: object) -> None:
         if failed is None:
             self._finish()
+        self.progress.live.transient = failed is not None  # what went wrong is said in one line
         self.progress.stop()
 
     def _begin(self, step: str) -> None:
