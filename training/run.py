@@ -19,6 +19,8 @@ from .report import TrainingReport
 import mlflow  # isort: skip  # after the registry, which sets what mlflow reads when it is imported
 
 N_EXAMPLE_ROWS: Final = 3
+MAX_DIGEST: Final = 36
+"""MLflow's limit."""
 NOT_PARAMS: Final = ("monotone", "reason_codes", "reason_texts", "catalog_version")
 
 
@@ -44,8 +46,10 @@ def record(
     tags = _tags(report)
     with tracking(report.tracking_uri):
         where = experiment_id(registry.client, report.experiment, tracking_uri=report.tracking_uri)
-        with mlflow.start_run(experiment_id=where, tags=_run_tags(tags)) as run:
+        name = f"{report.task} known until {report.known_until:%Y-%m-%d}"
+        with mlflow.start_run(experiment_id=where, run_name=name, tags=_run_tags(tags)) as run:
             report = replace(report, run_id=run.info.run_id)
+            mlflow.log_input(_history(report), context="training")
             mlflow.log_params(_score_params(score) | _label_params(label) | _row_params(report))
             mlflow.log_metrics(_flat(report.metrics))
             for name, figure in pictures.items():
@@ -55,6 +59,17 @@ def record(
         if report.champion:
             registry.promote(report.model_version)
     return report
+
+
+def _history(report: TrainingReport) -> mlflow.data.dataset.Dataset:
+    """Show the log's fingerprint where MLflow's pages look for a run's data."""
+    from mlflow.data.code_dataset_source import CodeDatasetSource
+    from mlflow.data.meta_dataset import MetaDataset
+
+    source = CodeDatasetSource(tags={"catalog_version": report.catalog_version})
+    digest = report.data_fingerprint[:MAX_DIGEST]
+    name = f"events known until {report.known_until:%Y-%m-%d}"
+    return MetaDataset(source, name=name, digest=digest)  # type: ignore[abstract]
 
 
 def _example(rows: pd.DataFrame) -> pd.DataFrame:
