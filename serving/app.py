@@ -49,6 +49,7 @@ def create_app(
     champion = Champion(models or Registry(settings.tracking_uri), poll_seconds=settings.model_poll_seconds)
     metrics = Metrics()
     app = FastAPI(title="buyer-tier", version=_version(), lifespan=_lifespan, docs_url=None, redoc_url=None)
+    app.router.redirect_slashes = False  # its Location would name http:// behind a proxy that ends TLS
     app.state.settings, app.state.clock, app.state.metrics = settings, clock, metrics
     app.state.database, app.state.champion = database, champion
     app.state.keys = KeyRing(database, seconds=settings.key_cache_seconds)

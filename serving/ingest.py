@@ -98,8 +98,13 @@ def _read(value: Any, model: type[BaseModel]) -> dict[str, Any] | Fate:
         return model.model_validate(value).model_dump()
     except ValidationError as error:
         wrong = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'event'}: {e['msg']}"
+            f"{'.'.join(map(str, e['loc'])) or 'event'}: {_said(e)}"
             for e in error.errors(include_url=False, include_input=False)
         )
         found = value.get("event_id") if isinstance(value, dict) else None
         return Fate(found if isinstance(found, str) else None, "rejected", wrong)
+
+
+def _said(error: Any) -> str:
+    """Say what is wrong, without our class's name."""
+    return "must be an object" if error["type"] == "model_type" else str(error["msg"])

@@ -22,7 +22,7 @@ from .errors import AfterSaleConflict
 from .store import decisions as decision_store
 from .store import events as event_store
 from .store.database import Database
-from .store.decisions import DecisionRow, Page
+from .store.decisions import DecisionRow, Granted, Page
 from .store.ids import new_id
 
 if TYPE_CHECKING:
@@ -96,8 +96,11 @@ class DecisionService:
         model = self.champion.current()
         with self._stage("history"):
             events = await event_store.history(connection, [request.buyer_id], request.requested_at)
-            granted = await decision_store.granted_fen(
-                connection, request.order.order_id, request.requested_at
+            granted = await decision_store.granted(
+                connection,
+                order_id=request.order.order_id,
+                buyer_id=request.buyer_id,
+                as_of=request.requested_at,
             )
         with self._stage("assess"):
             buyer = assess_buyer(
@@ -106,7 +109,7 @@ class DecisionService:
             heard = order_evidence(
                 events, buyer_id=request.buyer_id, order_id=request.order.order_id, as_of=request.requested_at
             )
-            order = replace(heard, refunded_fen=heard.refunded_fen + granted)
+            order = _with(granted, heard)
             made = decide(
                 request, buyer=buyer.evidence, order=order, policy=self.policy, decided_at=decided_at
             )
@@ -164,3 +167,12 @@ class DecisionService:
         started = time.perf_counter()
         yield
         self._observe(name, time.perf_counter() - started)
+
+
+def _with(granted: Granted, heard: OrderEvidence) -> OrderEvidence:
+    """Add what earlier decisions say of the order; of what was paid, the log's word goes first."""
+    return replace(
+        heard,
+        refunded_fen=heard.refunded_fen + granted.unheard_fen,
+        paid_amount_fen=granted.paid_amount_fen if heard.paid_amount_fen is None else heard.paid_amount_fen,
+    )

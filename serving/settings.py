@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from features.errors import BadInput
 
 
 class Settings(BaseSettings):
@@ -31,6 +34,11 @@ class Settings(BaseSettings):
         How often the registry is asked for another champion.
     key_cache_seconds : float
         How long a key is trusted without asking the database; a revocation takes this long at most.
+
+    Raises
+    ------
+    BadInput
+        A value cannot be what its setting is; says which.
     """
 
     model_config = SettingsConfigDict(env_prefix="BUYER_TIER_", frozen=True, populate_by_name=True)
@@ -46,7 +54,20 @@ class Settings(BaseSettings):
     model_poll_seconds: float = Field(default=3.0, gt=0)
     key_cache_seconds: float = Field(default=5.0, ge=0)
 
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise BadInput(f"setting {_variable(first['loc'])}: {first['msg']}") from error
+
     @property
     def tracking_uri(self) -> str:
         """MLflow's store: what the environment names, else ``mlflow.db`` in the workspace."""
         return self.mlflow_tracking_uri or f"sqlite:///{self.home.absolute() / 'mlflow.db'}"
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    """Name a field by its environment variable, in whichever way it was given."""
+    name = str(location[0]).upper()
+    return name if name == "MLFLOW_TRACKING_URI" else f"BUYER_TIER_{name.removeprefix('BUYER_TIER_')}"

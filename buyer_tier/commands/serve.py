@@ -21,7 +21,7 @@ def serve(
     from serving.settings import Settings
 
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-    run(Settings.model_validate({**Settings().model_dump(), **given}), announce=_announce)
+    run(Settings(**given), announce=_announce)
 
 
 def _announce(address: str, has_keys: bool) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.responses import Response
 
 from ..metrics import Metrics
@@ -19,7 +19,7 @@ from . import examples
 from .auth import require
 from .body import body, documented
 from .problems import Problem, invalid
-from .schemas import DecisionPage, Id, Instant, RefundDecision, RefundDecisionIn
+from .schemas import Asked, DecisionPage, ExplainQuery, Id, Instant, RefundDecision, RefundDecisionIn
 
 MAX_LIMIT: Final = 200
 REPLAY: Final = "Idempotent-Replay"
@@ -28,10 +28,8 @@ router = APIRouter(
 )
 
 
-class PageQuery(BaseModel):
+class PageQuery(Asked):
     """Filters of a list; times are half-open, ``[from, to)``, and of the decision."""
-
-    model_config = ConfigDict(extra="forbid")
 
     buyer_id: Id | None = None
     shop_id: Id | None = None
@@ -59,7 +57,7 @@ class PageQuery(BaseModel):
 async def create(
     request: Request,
     sent: Annotated[RefundDecisionIn, Depends(body(RefundDecisionIn))],
-    explain: Annotated[bool, Query(description="Give the reasons of the score.")] = False,
+    query: Annotated[ExplainQuery, Query()],
 ) -> Response:
     """Decide a refund request once and for all."""
     service: DecisionService = request.app.state.service
@@ -69,7 +67,7 @@ async def create(
     decided = await service.decide(asked, digest=sent.digest(asked), decided_at=now)
     if decided.created:
         metrics.decided(decided.row)
-    answer = (await service.explain([decided.row]))[0] if explain else decided.row.answer
+    answer = (await service.explain([decided.row]))[0] if query.explain else decided.row.answer
     headers = {"Location": f"{router.prefix}/{decided.row.decision_id}"}
     if not decided.created:
         headers[REPLAY] = "true"

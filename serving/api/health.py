@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 from fastapi import APIRouter, Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from ..errors import Unavailable
 from ..service import DecisionService
@@ -37,7 +37,11 @@ async def readyz(request: Request) -> Response:
     return Response(msgspec.json.encode(ready), media_type="application/json")
 
 
-@router.get("/metrics", responses={200: {"description": "Prometheus' text format."}})
+@router.get(
+    "/metrics",
+    response_class=PlainTextResponse,
+    responses={200: {"description": "Prometheus' text format."}},
+)
 async def metrics(request: Request) -> Response:
     """Give the metrics."""
     return Response(request.app.state.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -134,6 +134,26 @@ class RefundDecisionIn(Sent):
         return digest(request, dated=self.requested_at is not None)
 
 
+class Asked(BaseModel):
+    """The parameters of a query; a misspelt one is refused, as a field is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ExplainQuery(Asked):
+    """Whether to explain."""
+
+    explain: bool = Field(default=False, description="Give the reasons, a few milliseconds for each score.")
+
+
+class ScoreQuery(Asked):
+    """When to look."""
+
+    as_of: Instant | None = Field(
+        default=None, description="What was known before this instant counts. Default: now."
+    )
+
+
 class ScoresIn(Sent):
     """Buyers to score."""
 

@@ -12,12 +12,9 @@ from ..scoring import BuyerScored, ScoringService
 from . import examples
 from .auth import require
 from .body import body, documented
-from .schemas import BuyerScoreOut, Id, Instant, ScorePage, ScoresIn
+from .schemas import BuyerScoreOut, ExplainQuery, Id, ScorePage, ScoreQuery, ScoresIn
 
 router = APIRouter(prefix="/v1", tags=["Scores"], dependencies=[Depends(require("score:read"))])
-AsOf = Annotated[
-    Instant | None, Query(description="What was known before this instant counts. Default: now.")
-]
 
 
 @router.get(
@@ -27,10 +24,13 @@ AsOf = Annotated[
         **examples.problems(401, 403, 422, 500, 503),
     },
 )
-async def score(request: Request, buyer_id: Annotated[Id, Path()], as_of: AsOf = None) -> Response:
+async def score(
+    request: Request, buyer_id: Annotated[Id, Path()], query: Annotated[ScoreQuery, Query()]
+) -> Response:
     """Score a buyer; one of whom nothing is known is scored as new."""
     scoring: ScoringService = request.app.state.scoring
-    scored = await scoring.scores([buyer_id], as_of=as_of or request.app.state.clock(), explain=True)
+    as_of = query.as_of or request.app.state.clock()
+    scored = await scoring.scores([buyer_id], as_of=as_of, explain=True)
     return Response(msgspec.json.encode(shown(scored[0])), media_type="application/json")
 
 
@@ -45,12 +45,12 @@ async def score(request: Request, buyer_id: Annotated[Id, Path()], as_of: AsOf =
 async def scores(
     request: Request,
     sent: Annotated[ScoresIn, Depends(body(ScoresIn))],
-    explain: Annotated[bool, Query(description="Give the reasons, a few milliseconds each.")] = False,
+    query: Annotated[ExplainQuery, Query()],
 ) -> Response:
     """Score up to 1,000 buyers at one instant."""
     scoring: ScoringService = request.app.state.scoring
     now = request.app.state.clock()
-    items = await scoring.scores(sent.buyer_ids, as_of=now, explain=explain)
+    items = await scoring.scores(sent.buyer_ids, as_of=now, explain=query.explain)
     return Response(msgspec.json.encode({"items": list(map(shown, items))}), media_type="application/json")
 
 

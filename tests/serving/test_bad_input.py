@@ -155,7 +155,10 @@ async def test_every_call_wants_a_valid_key_before_it_looks_at_the_body(
     assert await status(f"Bearer {right}") in (200, 404, 422)
 
 
-@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nowhere", 404), ("PUT", DECISIONS, 405)])
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/nowhere", 404), ("POST", f"{DECISIONS}/", 404), ("PUT", DECISIONS, 405)],
+)
 async def test_unknown_paths_and_methods_are_problems_too(
     client: httpx.AsyncClient, method: str, path: str, status: int
 ) -> None:

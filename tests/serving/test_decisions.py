@@ -114,6 +114,39 @@ async def test_what_became_of_our_refund_counts_once_the_log_has_heard_of_it(
         assert "12900 fen already refunded" in str(answer["rules"])
 
 
+@pytest.mark.parametrize(
+    "heard",
+    [
+        {"order_id": "O-now", "amount_fen": 12900},
+        {"order_id": "O-now", "amount_fen": None},
+        {"order_id": "O-now", "amount_fen": 100},
+        {"order_id": "O-other", "amount_fen": 12900},
+    ],
+)
+@pytest.mark.parametrize("buyer", ["good", "second"])
+async def test_however_the_log_tells_of_our_refund_the_order_is_not_refunded_again(
+    client: httpx.AsyncClient, add: Add, heard: dict[str, Any], buyer: str
+) -> None:
+    await add(good_history("second"))
+    await client.post(DECISIONS, json=request())
+    told = {"after_sale_id": "AS-1", "actor": "auto", **heard}
+    await add([event("x", "good", "refund_granted", ASKED_AT + timedelta(minutes=1), **told)])
+    again = request(after_sale_id="AS-2", buyer_id=buyer, requested_at="2026-03-01T12:02:00Z")
+    answer = (await client.post(DECISIONS, json=again)).json()
+    assert failed(answer) == ["agrees_with_history"]
+    assert "12900 fen already refunded" in str(answer["rules"])
+
+
+async def test_a_higher_paid_amount_in_a_later_request_gives_no_more_of_the_order(
+    client: httpx.AsyncClient,
+) -> None:
+    first = request(paid_amount_fen=10_000, refund_amount_fen=4_000)
+    same = request(paid_amount_fen=10_000, refund_amount_fen=4_000, after_sale_id="AS-2")
+    more = request(paid_amount_fen=29_000, refund_amount_fen=4_000, after_sale_id="AS-3")
+    answers = [(await client.post(DECISIONS, json=body)).json() for body in (first, same, more)]
+    assert [failed(answer) for answer in answers] == [[], [], ["agrees_with_history"]]
+
+
 async def test_reasons_come_when_asked_for_and_always_when_read(client: httpx.AsyncClient) -> None:
     plain = await client.post(DECISIONS, json=request())
     asked = await client.post(f"{DECISIONS}?explain=true", json=request())

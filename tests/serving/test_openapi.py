@@ -9,6 +9,7 @@ from serving.api.schemas import RefundDecisionIn, ScoresIn
 
 async def test_the_document_is_complete(client: httpx.AsyncClient) -> None:
     document = (await client.get("/openapi.json")).json()
+    assert list(document["paths"]["/metrics"]["get"]["responses"]["200"]["content"]) == ["text/plain"]
     schemas = document["components"]["schemas"]
     wanted = set(re.findall(r'"#/components/schemas/([^"]+)"', str(document).replace("'", '"')))
     assert wanted <= set(schemas)

@@ -59,3 +59,12 @@ async def test_an_impossible_buyer_id_is_named(client: httpx.AsyncClient, path: 
     response = await client.get(f"/v1/buyers/{path}/score")
     assert response.status_code == 422
     assert [error["field"] for error in response.json()["errors"]] == [field]
+
+
+async def test_a_misspelt_parameter_is_refused_rather_than_left_out(client: httpx.AsyncClient) -> None:
+    score = await client.get("/v1/buyers/good/score", params={"as_off": "2026-01-01T00:00:00Z"})
+    scores = await client.post("/v1/scores?explian=true", json={"buyer_ids": ["good"]})
+    assert [(r.status_code, r.json()["errors"][0]["field"]) for r in (score, scores)] == [
+        (422, "as_off"),
+        (422, "explian"),
+    ]

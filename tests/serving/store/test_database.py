@@ -3,9 +3,12 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
+import asyncpg
 import psutil
 import pytest
 import sqlalchemy as sa
@@ -15,6 +18,7 @@ from alembic.migration import MigrationContext
 from features.errors import BadInput
 from serving.errors import Unavailable
 from serving.settings import Settings
+from serving.store.database import _named
 from serving.store.embedded import database
 from serving.store.migrate import _sqlalchemy_url, migrate
 from serving.store.tables import METADATA
@@ -95,6 +99,19 @@ def test_a_killed_user_does_not_keep_the_server_up_for_ever(home: Path) -> None:
     assert servers(home) == 0
 
 
+def test_a_killed_server_is_started_again_for_those_who_use_it(home: Path) -> None:
+    with database(Settings(home=home)) as url:
+        engine = sa.create_engine(_sqlalchemy_url(url), poolclass=sa.NullPool)
+        psutil.Process(int((home / "postgres" / "postmaster.pid").read_text().split()[0])).kill()
+        deadline, answer = time.monotonic() + 30, None
+        while answer is None and time.monotonic() < deadline:
+            time.sleep(0.2)
+            with suppress(sa.exc.OperationalError), engine.connect() as connection:
+                answer = connection.scalar(sa.text("SELECT 1"))
+        assert answer == 1
+    assert servers(home) == 0
+
+
 def test_a_path_too_long_for_a_socket_works(home: Path) -> None:
     home = home / ("long" * 30)
     with warnings.catch_warnings(), database(Settings(home=home)) as url:
@@ -112,3 +129,16 @@ def test_a_path_that_cannot_hold_a_server_is_refused_in_one_line(home: Path, nam
 def test_a_server_that_is_away_is_named(url: str) -> None:
     with pytest.raises(Unavailable, match="database"):
         migrate(url)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress"),
+        asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"),
+        ConnectionResetError("reset"),
+    ],
+)
+def test_whatever_a_lost_connection_raises_is_a_database_that_is_away(error: Exception) -> None:
+    with pytest.raises(Unavailable, match="database"), _named():
+        raise error
