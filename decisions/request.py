@@ -70,9 +70,10 @@ class OrderEvidence:
     """What the event log says of the order at the time of the request.
 
     ``refunded_fen`` is the sum already granted; ``paid_amount_fen`` is None when the log has not heard of
-    the payment.
+    the payment; ``of_another_buyer`` says that the log has events of the order under another buyer.
     """
 
     shipped: bool
     refunded_fen: int
     paid_amount_fen: int | None
+    of_another_buyer: bool = False

@@ -67,9 +67,10 @@ def agrees_with_history(case: Case) -> tuple[bool, str]:
     conflicts = [
         text
         for wrong, text in (
+            (case.order.of_another_buyer, "the event log has the order as another buyer's"),
             (case.order.shipped, "the event log has the order as shipped"),
-            (_exceeds_paid(case), f"the event log has {case.order.refunded_fen} fen already refunded"),
-            (_paid_differs(case), f"the event log has {case.order.paid_amount_fen} fen paid"),
+            (_exceeds_paid(case), f"{case.order.refunded_fen} fen are known to be refunded already"),
+            (_paid_differs(case), f"{case.order.paid_amount_fen} fen are known to be paid"),
         )
         if wrong
     ]

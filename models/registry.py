@@ -21,9 +21,10 @@ from typing import Any, Final
 import pandas as pd
 from filelock import FileLock
 
-os.environ.setdefault(
-    "MLFLOW_DISABLE_TELEMETRY", "true"
-)  # read when mlflow is imported: nothing leaves this machine
+# Read when mlflow is imported: nothing leaves this machine, and a server that is away is said at once.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 
 import mlflow
 from mlflow.exceptions import MlflowException

@@ -96,20 +96,17 @@ class DecisionService:
         model = self.champion.current()
         with self._stage("history"):
             events = await event_store.history(connection, [request.buyer_id], request.requested_at)
+            order_id, buyer_id = request.order.order_id, request.buyer_id
             granted = await decision_store.granted(
-                connection,
-                order_id=request.order.order_id,
-                buyer_id=request.buyer_id,
-                as_of=request.requested_at,
+                connection, order_id=order_id, buyer_id=buyer_id, as_of=request.requested_at
+            )
+            foreign = await event_store.has_other_buyer(
+                connection, order_id=order_id, buyer_id=buyer_id, as_of=request.requested_at
             )
         with self._stage("assess"):
-            buyer = assess_buyer(
-                events, buyer_id=request.buyer_id, as_of=request.requested_at, score=model.score
-            )
-            heard = order_evidence(
-                events, buyer_id=request.buyer_id, order_id=request.order.order_id, as_of=request.requested_at
-            )
-            order = _with(granted, heard)
+            buyer = assess_buyer(events, buyer_id=buyer_id, as_of=request.requested_at, score=model.score)
+            heard = order_evidence(events, buyer_id=buyer_id, order_id=order_id, as_of=request.requested_at)
+            order = replace(_with(granted, heard), of_another_buyer=foreign)
             made = decide(
                 request, buyer=buyer.evidence, order=order, policy=self.policy, decided_at=decided_at
             )

@@ -24,6 +24,10 @@ LOAD_SECONDS: Final = 3600.0
 
 OWN: Final = f"SELECT {COLUMNS} FROM events WHERE buyer_id = ANY($1) AND recorded_at < $2"
 
+OTHER_BUYER: Final = """
+SELECT EXISTS (SELECT FROM events WHERE order_id = $1 AND buyer_id <> $2 AND recorded_at < $3)
+"""
+
 SHARED: Final = f"""
 WITH shared AS (
     SELECT first.* FROM unnest($2::text[], $3::text[]) AS own (link_type, link_value)
@@ -103,6 +107,11 @@ async def history(connection: Connection, buyer_ids: Sequence[str], as_of: datet
     types, values = zip(*sorted(links), strict=True)
     shared = await connection.fetch(SHARED, buyer_ids, types, values, as_of)
     return pa.concat_tables([table, _table(SHARED_COLUMNS, shared)]) if shared else table
+
+
+async def has_other_buyer(connection: Connection, *, order_id: str, buyer_id: str, as_of: datetime) -> bool:
+    """Tell whether the log, before ``as_of``, has events of the order under another buyer."""
+    return bool(await connection.fetchval(OTHER_BUYER, order_id, buyer_id, as_of))
 
 
 async def append(connection: Connection, events: pa.Table) -> dict[str, bool]:

@@ -35,6 +35,7 @@ EVENTS: Final = sa.Table(
     _text("imputed"),
     _time("ingested_at", server_default=sa.func.now()),
     sa.Index("events_of_buyer", "buyer_id", "recorded_at"),
+    sa.Index("events_of_order", "order_id"),
     sa.Index(
         "events_of_abuse",
         "buyer_id",

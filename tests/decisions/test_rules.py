@@ -81,6 +81,7 @@ def test_a_quality_user_is_refunded_at_once_with_the_exact_words_of_the_notice()
         ({"order": {"shipping_status": "partially_shipped"}}, {"unshipped"}),
         ({"order": {"shipping_status": "shipped"}}, {"unshipped"}),
         ({"known": {"shipped": True}}, {"agrees_with_history"}),
+        ({"known": {"of_another_buyer": True}}, {"agrees_with_history"}),
         ({"known": {"paid_amount_fen": 29_999}}, set()),
         ({"known": {"paid_amount_fen": 29_998}}, {"agrees_with_history"}),
         ({"known": {"refunded_fen": 1}}, {"agrees_with_history"}),
