@@ -22,8 +22,8 @@ class Policy:
     excluded_shops, excluded_categories : frozenset of str
         Scoping by shop and by category (the notice's 1.7.2); empty means all are in scope.
     quality_score_min : float
-        Cut-off of the quality tier in points. The scale is a calibrated probability: 750 points are an
-        expected abuse rate of 1.0 %.
+        Cut-off of the quality tier in points. The scale is a calibrated probability: 730 points are an
+        expected abuse rate of 1.8 %.
     low_score_max : float
         Below this the tier is ``low``. 680 points are an expected abuse rate of 7.9 %.
     min_completed_orders : int
@@ -38,7 +38,7 @@ class Policy:
     excluded_goods_types: tuple[GoodsType, ...] = ("virtual", "customized")
     excluded_shops: frozenset[str] = frozenset()
     excluded_categories: frozenset[str] = frozenset()
-    quality_score_min: float = 750.0
+    quality_score_min: float = 730.0
     low_score_max: float = 680.0
     min_completed_orders: int = 3
     min_tenure_days: float = 30.0
