@@ -33,10 +33,12 @@ def neighbourhood() -> list[dict[str, Any]]:
     rows += [event("a2", "wife", "abuse_cleared", ASKED_AT - 20 * DAY)]
     rows += [linked("late", "home", ASKED_AT + DAY), linked("good", "dorm", ASKED_AT - 50 * DAY)]
     rows += [
-        linked(f"d{n:03}", "dorm", ASKED_AT - 60 * DAY + timedelta(minutes=n * 37 % 90 // 2))
+        linked(f"d{n:03}", "dorm", ASKED_AT - 60 * DAY + timedelta(minutes=n * 37 % 90 // 5))
         for n in range(90)
     ]
-    rows += [event(f"ad{n}", f"d{n:03}", "abuse_confirmed", ASKED_AT - 40 * DAY) for n in (1, 62, 63, 64, 80)]
+    rows += [
+        event(f"ad{n}", f"d{n:03}", "abuse_confirmed", ASKED_AT - 40 * DAY) for n in (1, 9, 62, 63, 64, 80)
+    ]
     return [*rows, *good_history("wife"), linked("other", "elsewhere", ASKED_AT - DAY)]
 
 
