@@ -67,7 +67,7 @@ def train_abuse(
     """
     on_step("reading the history")
     question, log = label or AbuseLabel(), training_log(events, until=until)
-    taken = list(snapshots) or _months(log, maturity=question.maturity)
+    taken = sorted(set(snapshots)) or _months(log, maturity=question.maturity)
     split = split_in_time(taken, known_until=log.known_until, maturity=question.maturity, n_test=N_TEST)
     on_step("features and labels")
     rows = build_dataset(log, label=question, snapshots=[*split.train, *split.test])

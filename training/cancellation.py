@@ -84,7 +84,7 @@ def train_cancellation(
     """
     on_step("reading the history")
     question, log = label or CancellationLabel(), training_log(events, until=until)
-    judged = _judged(log, sorted(snapshots), label=question)
+    judged = _judged(log, sorted(set(snapshots)), label=question)
     trials = []
     for at in judged:
         on_step(f"learning by {at:%Y-%m-%d}, judging what followed")

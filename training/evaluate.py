@@ -83,6 +83,8 @@ def gain_at(ranked: Ranked, weight: Floats, *, share: float) -> float:
     """Share of positives among the given share of rows with the highest scores."""
     w = weight[ranked.order]
     seen, hit = np.cumsum(w) / w.sum(), np.cumsum(w * ranked.y)
+    if hit[-1] == 0:  # a draw of buyers without a positive says nothing
+        return float("nan")
     return float(np.interp(share, np.append(0.0, seen), np.append(0.0, hit / hit[-1])))
 
 

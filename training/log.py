@@ -13,7 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from features.errors import BadInput
+
 DAY_US: Final = 86_400_000_000
+MAX_SILENCE: Final = timedelta(days=14)
+"""How long a shop may stay without a record, as over a holiday, and its history still count as known."""
 KEYS: Final = ("buyer_id", "order_id")
 CODES: Final = ("kind", "stage", "fault", "outcome")
 
@@ -82,12 +86,26 @@ def training_log(events: pa.Table, *, until: datetime | None = None) -> Training
     """Cut the events to what was recorded before `until`; without it, all of them are known.
 
     The end of an uncut log is one microsecond after its last record.
+
+    Raises
+    ------
+    BadInput
+        No event at all, or `until` lies more than `MAX_SILENCE` after the last: a label of that time would
+        seem mature although nothing is known of it.
     """
-    if until is not None:
-        events = events.filter(pc.less(events["recorded_at"], pa.scalar(until, events["recorded_at"].type)))
-        return TrainingLog(events, until)
     last = pc.max(events["recorded_at"].cast(pa.int64())).as_py()
-    return TrainingLog(events, instant(last + 1) if last is not None else datetime.min.replace(tzinfo=UTC))
+    if last is None:
+        raise BadInput("the event log is empty: nothing to learn from")
+    end = instant(last + 1)
+    if until is None:
+        return TrainingLog(events, end)
+    if until - end > MAX_SILENCE:
+        raise BadInput(
+            f"the history ends {end:%Y-%m-%d}, nothing is known up to {until:%Y-%m-%d}: leave the date out "
+            f"or give one at most {MAX_SILENCE.days} days later"
+        )
+    events = events.filter(pc.less(events["recorded_at"], pa.scalar(until, events["recorded_at"].type)))
+    return TrainingLog(events, until)
 
 
 def _codes(encoded: pa.DictionaryArray) -> NDArray[np.int64]:

@@ -76,6 +76,9 @@ def _read_spine(path: Path | None) -> pa.Table:
     from features.errors import BadInput
 
     try:
-        return pacsv.read_csv(path) if str(path).endswith(".csv") else pq.read_table(path)
+        if str(path).endswith(".csv"):  # a buyer's id may look like a number: 000123 is not 123
+            text = pacsv.ConvertOptions(column_types={"buyer_id": pa.string()})
+            return pacsv.read_csv(path, convert_options=text)
+        return pq.read_table(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise BadInput(f"{path}: cannot be read as a spine ({str(error).splitlines()[0]})") from None

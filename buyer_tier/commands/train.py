@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
     from training.evaluate import Interval
     from training.report import TrainingReport
+
+
+FIRST_YEAR: Final = 1971
+LAST_YEAR: Final = 2199
+"""Far enough from the ends of what a time can hold for windows to be added."""
 
 
 class Task(StrEnum):
@@ -30,7 +35,7 @@ def train(
         Task, typer.Option(help="`abuse` makes the champion; `cancellation` is the real retailer's task.")
     ] = Task.abuse,
     until: Annotated[
-        str | None, typer.Option(help="Know only what was recorded before this date; default: everything.")
+        str | None, typer.Option(help="Know only what was recorded before this date (UTC); else everything.")
     ] = None,
     snapshots: Annotated[
         str | None,
@@ -49,8 +54,9 @@ def train(
     from features.log import read_log
     from serving.settings import Settings
 
-    end = _date(until, option="--until") if until else None
-    asked = [_date(word.strip(), option="--snapshots") for word in snapshots.split(",")] if snapshots else []
+    end = None if until is None else _date(until, option="--until")
+    words = [] if snapshots is None else snapshots.split(",")
+    asked = [_date(word.strip(), option="--snapshots") for word in words]
     with _steps() as on_step:
         on_step("checking the event log")
         log = read_log(events)
@@ -112,6 +118,8 @@ def _date(text: str, *, option: str) -> datetime:
         when = datetime.fromisoformat(text)
     except ValueError:
         raise BadInput(f"{option} is {text!r}: give a date such as 2026-05-01") from None
+    if not FIRST_YEAR <= when.year <= LAST_YEAR:
+        raise BadInput(f"{option} is {text!r}: give a year from {FIRST_YEAR} to {LAST_YEAR}")
     return when.astimezone(UTC) if when.tzinfo else when.replace(tzinfo=UTC)
 
 
@@ -167,8 +175,8 @@ def _comparisons(report: TrainingReport) -> Table:
 
 
 def _with_interval(found: Interval) -> str:
-    low, high = (f"{edge:.3f}".removeprefix("0") for edge in (found.low, found.high))
-    return f"{found.value:.3f} \\[{low}, {high}]"
+    value, low, high = (f"{x:.3f}".removeprefix("0") for x in (found.value, found.low, found.high))
+    return f"{value} \\[{low}, {high}]"
 
 
 def _summary(report: TrainingReport) -> str:

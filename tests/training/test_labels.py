@@ -15,7 +15,8 @@ US = 1e-6 / 86400
 
 
 def log_of(*rows: dict[str, Any]) -> TrainingLog:
-    return training_log(table([event("order_paid", "someone", -400, order_id="o"), *rows]), until=day(1000))
+    ends = [event("order_paid", "someone", at, order_id="o") for at in (-400, 999)]
+    return training_log(table([*ends, *rows]), until=day(1000))
 
 
 def names(log: TrainingLog, codes: Any) -> set[str]:

@@ -3,13 +3,14 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from features.catalog import CATALOG
+from features.errors import BadInput
 from features.sources.online_retail_ii import import_online_retail_ii
 from models.registry import Registry
 from training.abuse import train_abuse
@@ -110,8 +111,15 @@ def test_on_that_day_it_is_long_enough(log: pa.Table, tmp_path: Path) -> None:
 
 
 def test_an_empty_history_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(NoMatureSnapshot, match="too short"):
+    with pytest.raises(BadInput, match="empty"):
         train_abuse(market(n_buyers=0), tracking_uri=uri_of(tmp_path))
+
+
+def test_a_date_past_the_known_history_is_refused_rather_than_called_mature(tmp_path: Path) -> None:
+    events = market(n_buyers=20)
+    last = max(events["recorded_at"].to_pylist())
+    with pytest.raises(BadInput, match="nothing is known up to"):
+        train_abuse(events, tracking_uri=uri_of(tmp_path), until=last + timedelta(days=15))
 
 
 def test_a_history_with_one_class_only_is_refused_with_the_counts(tmp_path: Path) -> None:
