@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,11 @@ from .compile import Catalog
 from .errors import BadInput
 from .events import TIMESTAMP
 from .history import Histories, pack
-from .kernel import evaluate
+from .kernel import Events, Ints, evaluate
+from .layout import in_threads
+from .needs import needs_of
+
+_BLOCK: Final = 1024
 
 
 def feature_table(events: pa.Table, spine: pa.Table, *, catalog: Catalog = CATALOG) -> pa.Table:
@@ -39,11 +44,11 @@ def feature_table(events: pa.Table, spine: pa.Table, *, catalog: Catalog = CATAL
     BadInput
         When the spine lacks a column, holds a null or a time without zone, or an event id repeats.
     """
-    keys = _checked_spine(spine)
+    keys = checked_spine(spine)
     as_of = keys["as_of"].cast(pa.int64()).to_numpy()
-    values = evaluate_spine(pack(events), keys["buyer_id"], as_of, catalog=catalog)
-    columns = [pa.array(values[:, i]) for i in range(catalog.n_features)]
-    return pa.Table.from_arrays([keys["buyer_id"], keys["as_of"], *columns], schema=catalog.schema)
+    histories = pack(events, needs=needs_of(catalog.plan))
+    values = evaluate_spine(histories, keys["buyer_id"], as_of, catalog=catalog)
+    return laid_out(keys, values, catalog=catalog)
 
 
 def evaluate_spine(
@@ -57,12 +62,34 @@ def evaluate_spine(
     index = pc.index_in(buyers, value_set=histories.buyer_ids)
     unknown = len(histories.buyer_ids)
     buyer = pc.fill_null(index, unknown).to_numpy().astype(np.int64)
+    return evaluate_rows(histories.offsets, histories.events, buyer, as_of, catalog=catalog)
+
+
+def evaluate_rows(
+    offsets: Ints, events: Events, buyer: Ints, as_of: Ints, *, catalog: Catalog
+) -> npt.NDArray[np.float64]:
+    """Return the feature matrix of (buyer number, as_of) pairs; numbers past the last have no events."""
+    unknown = len(offsets) - 1
     order = np.lexsort((as_of, buyer))
     rows = np.searchsorted(buyer[order], np.arange(unknown + 2)).astype(np.int64)
-    offsets = np.append(histories.offsets, histories.offsets[-1])
-    out = np.empty((len(as_of), catalog.n_features))
-    evaluate(histories.events, offsets, rows, as_of[order], place=order, plan=catalog.plan, out=out)
+    offsets = np.append(offsets, offsets[-1])
+    asked, out = as_of[order], np.empty((len(as_of), catalog.n_features))
+
+    def work(part: slice) -> None:
+        buyers = slice(part.start, part.stop + 1)
+        evaluate(events, offsets[buyers], rows[buyers], asked, place=order, plan=catalog.plan, out=out)
+
+    in_threads(work, offsets)
     return out
+
+
+def laid_out(keys: pa.Table, values: npt.NDArray[np.float64], *, catalog: Catalog) -> pa.Table:
+    """Turn a feature matrix into the catalog's table; block by block, as caches like it."""
+    columns = np.empty((catalog.n_features, len(values)))
+    for at in range(0, len(values), _BLOCK):
+        columns[:, at : at + _BLOCK] = values[at : at + _BLOCK].T
+    arrays = [pa.array(column) for column in columns]
+    return pa.Table.from_arrays([keys["buyer_id"], keys["as_of"], *arrays], schema=catalog.schema)
 
 
 def spine_of(buyers: pa.Array, as_of: datetime) -> pa.Table:
@@ -71,7 +98,8 @@ def spine_of(buyers: pa.Array, as_of: datetime) -> pa.Table:
     return pa.table({"buyer_id": buyers, "as_of": pa.repeat(when[0], len(buyers))})
 
 
-def _checked_spine(spine: pa.Table) -> pa.Table:
+def checked_spine(spine: pa.Table) -> pa.Table:
+    """Return the spine's two columns in the contract's types, or refuse it with `BadInput`."""
     for name in ("buyer_id", "as_of"):
         if name not in spine.column_names:
             found = ", ".join(spine.column_names)

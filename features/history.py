@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,14 +13,13 @@ import pyarrow.compute as pc
 
 from .errors import BadInput
 from .events import SCHEMA, TIMESTAMP
-from .kernel import EVENT, Events
+from .kernel import Events
+from .layout import Layout, Numbering, Overflow
 from .links import Link, PeerEvent, Verdict, peer_events
-from .plan import CODED, KIND_CODE, NULL
+from .needs import EVERYTHING, Needs
 
 _NOT_PACKED: Final = ("after_sale_id", "goods_type", "reason", "imputed")
 _PACKED: Final = tuple(name for name in SCHEMA.names if name not in _NOT_PACKED)
-_OTHER: Final = 63
-"""Code of a word outside a vocabulary, such as the outcome of something else than a dispute."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Histories:
     Attributes
     ----------
     buyer_ids : pa.Array of string
-        Sorted.
+        In order of first appearance in the log.
     offsets : int64 (n_buyers + 1,)
         Buyer ``i`` has the rows ``[offsets[i], offsets[i + 1])``.
     events : EVENT (n_events,)
@@ -41,25 +40,35 @@ class Histories:
     events: Events
 
 
-def pack(events: pa.Table) -> Histories:
+def pack(events: pa.Table, *, needs: Needs = EVERYTHING) -> Histories:
     """Sort, number and encode events, and add what the links tell.
 
     Parameters
     ----------
     events : pa.Table
         Columns of `features.events.SCHEMA` in any order of rows; ``event_id`` unique.
+    needs : Needs
+        What will be read off the histories; columns that are not needed are left out of them.
 
     Raises
     ------
     BadInput
-        When an event id appears twice.
+        When a column is missing, an event id appears twice, a buyer or a kind is null, a kind is not the
+        contract's, or a buyer's amounts add up to 2^63 fen or more.
     """
-    table = _with_peers(_conform(events))
-    table = table.take(_order(table))
-    buyers = table["buyer_id"].combine_chunks()
-    buyer_ids, buyer_index = _number(buyers)
-    offsets = np.searchsorted(buyer_index, np.arange(len(buyer_ids) + 1)).astype(np.int64)
-    return Histories(buyer_ids, offsets, _packed(table, buyer_index, offsets))
+    table = _conform(events)
+    table = with_peers(table) if needs.peers else table
+    numbering = Numbering()
+    codes = numbering.add(table["buyer_id"])
+    buyer_ids, _ = numbering.settle()
+    if len(codes) and codes.min() < 0:
+        raise BadInput(f"{(codes < 0).sum()} events have no buyer_id")
+    layout = Layout(np.bincount(codes, minlength=len(buyer_ids)), needs=needs)
+    layout.add({name: table[name] for name in table.column_names}, codes)
+    try:
+        return Histories(buyer_ids, *layout.finish())
+    except Overflow as found:
+        raise found.named(buyer_ids[found.buyer].as_py()) from None
 
 
 def _conform(events: pa.Table) -> pa.Table:
@@ -75,8 +84,10 @@ def _conform(events: pa.Table) -> pa.Table:
     return table
 
 
-def _with_peers(table: pa.Table) -> pa.Table:
-    linked = table.filter(pc.equal(table["kind"], "identity_linked"))
+def with_peers(table: pa.Table) -> pa.Table:
+    """Append the events that links bring in from other accounts, see `features.links`."""
+    named = pc.and_(pc.is_valid(table["link_type"]), pc.is_valid(table["link_value"]))
+    linked = table.filter(pc.and_(pc.equal(table["kind"], "identity_linked"), named))
     if len(linked) == 0:
         return table
     kinds = pa.array(["abuse_confirmed", "abuse_cleared"])
@@ -118,55 +129,6 @@ def _peer_table(derived: list[PeerEvent], schema: pa.Schema) -> pa.Table:
     return pa.table({f.name: {**given, **nothing}[f.name] for f in schema}, schema=schema)
 
 
-def _order(table: pa.Table) -> pa.Array:
-    keys = [(name, "ascending") for name in ("buyer_id", "recorded_at", "occurred_at", "event_id")]
-    return pc.sort_indices(table, sort_keys=keys)
-
-
 def _number(values: pa.Array) -> tuple[pa.Array, npt.NDArray[np.int64]]:
     encoded = values.dictionary_encode()
     return encoded.dictionary, encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-
-
-def _packed(table: pa.Table, buyer_index: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]) -> Events:
-    events = np.zeros(len(table), EVENT)
-    for name in ("recorded_at", "occurred_at", "amount_fen"):
-        events[name] = _integers(table[name], null=NULL)
-    events["line_count"] = _integers(table["line_count"], null=-1)
-    events["kind"] = _codes(table["kind"].combine_chunks(), KIND_CODE)
-    for position, (name, vocabulary) in enumerate(CODED):
-        events["codes"][:, position] = _codes(table[name].combine_chunks(), vocabulary)
-    for ref, name in (("order_ref", "order_id"), ("party_ref", "shop_id"), ("category_ref", "category_id")):
-        events[ref] = _refs(table[name].combine_chunks(), buyer_index, offsets)
-    return events
-
-
-def _integers(column: pa.ChunkedArray, *, null: int) -> npt.NDArray[np.int64]:
-    integers = column.cast(pa.int64())
-    return np.asarray(pc.fill_null(integers, null).to_numpy(), np.int64)
-
-
-def _codes(column: pa.Array, vocabulary: Mapping[str | None, int]) -> npt.NDArray[np.int8]:
-    encoded = column.dictionary_encode()
-    table = [vocabulary.get(word, _OTHER) for word in encoded.dictionary.to_pylist()]
-    lookup = np.array([*table, vocabulary.get(None, _OTHER)], np.int8)
-    indices = pc.fill_null(encoded.indices, len(table)).to_numpy(zero_copy_only=False)
-    return np.asarray(lookup[indices])
-
-
-def _refs(
-    column: pa.Array, buyer_index: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int32]:
-    """Number a column's values within each buyer, in order of first appearance; null is -1."""
-    words, codes = _number(pc.fill_null(column, ""))
-    null = words.index("").as_py()
-    known = np.flatnonzero(codes != null)
-    pairs = buyer_index[known] * np.int64(len(words)) + codes[known]
-    _, first, inverse = np.unique(pairs, return_index=True, return_inverse=True)
-    appearance = np.empty(len(first), np.int64)
-    appearance[np.argsort(first, kind="stable")] = np.arange(len(first))
-    numbers = appearance[inverse]
-    seen_before = np.searchsorted(np.sort(first), np.searchsorted(known, offsets[:-1]))
-    refs = np.full(len(codes), -1, np.int32)
-    refs[known] = numbers - seen_before[buyer_index[known]]
-    return refs

@@ -54,10 +54,12 @@ Floats = npt.NDArray[np.float64]
 
 P = ParamSpec("P")
 R = TypeVar("R")
-_jit = cast("Callable[[Callable[P, R]], Callable[P, R]]", njit(cache=True, nogil=True, error_model="numpy"))
+compiled = cast(
+    "Callable[[Callable[P, R]], Callable[P, R]]", njit(cache=True, nogil=True, error_model="numpy")
+)
 
 
-@_jit
+@compiled
 def _value(events: Events, seen: Records, at: int, i: int, which: int) -> int:
     if which == 0:
         return events[at + i].amount_fen
@@ -67,7 +69,7 @@ def _value(events: Events, seen: Records, at: int, i: int, which: int) -> int:
     return seen[i].pay_lag
 
 
-@_jit
+@compiled
 def _learn_order(events: Events, seen: Records, orders: Records, at: int, i: int, previous: int) -> int:
     """Remember payments, set the event's pay lag, and return the order paid last (-1 for none)."""
     event = events[at + i]
@@ -88,7 +90,7 @@ def _learn_order(events: Events, seen: Records, orders: Records, at: int, i: int
     return previous
 
 
-@_jit
+@compiled
 def _matches(event: Any, lag: int, orders: Records, selector: Any) -> bool:
     if selector.kind_mask >> event.kind & 1 == 0:
         return False
@@ -109,7 +111,7 @@ def _matches(event: Any, lag: int, orders: Records, selector: Any) -> bool:
     return True
 
 
-@_jit
+@compiled
 def _entity(event: Any, which: int) -> int:
     """Name the event's entity by its ref, -1 when it has none."""
     if which == 1:
@@ -121,7 +123,7 @@ def _entity(event: Any, which: int) -> int:
     return 0
 
 
-@_jit
+@compiled
 def _bucket_of(edges: Ints, i: int) -> int:
     k = 0
     while i < edges[k + 1]:
@@ -129,7 +131,7 @@ def _bucket_of(edges: Ints, i: int) -> int:
     return k
 
 
-@_jit
+@compiled
 def _enter(
     events: Events,
     seen: Records,
@@ -170,7 +172,7 @@ def _enter(
     seen[i].mask = bits
 
 
-@_jit
+@compiled
 def _add(
     events: Events,
     seen: Records,
@@ -194,7 +196,7 @@ def _add(
         s += 1
 
 
-@_jit
+@compiled
 def _move_medians(
     events: Events,
     seen: Records,
@@ -227,7 +229,7 @@ def _move_medians(
         sizes[m] = size - 1
 
 
-@_jit
+@compiled
 def _first_at_or_after(events: Events, low: int, high: int, when: int) -> int:
     while low < high:
         middle = (low + high) >> 1
@@ -238,7 +240,7 @@ def _first_at_or_after(events: Events, low: int, high: int, when: int) -> int:
     return low
 
 
-@_jit
+@compiled
 def _window_total(totals: Ints, accumulator: int, bucket: int) -> int:
     total = 0
     for k in range(bucket + 1):
@@ -246,7 +248,7 @@ def _window_total(totals: Ints, accumulator: int, bucket: int) -> int:
     return total
 
 
-@_jit
+@compiled
 def _read(
     features: Records,
     totals: Ints,
@@ -275,7 +277,7 @@ def _read(
             out[f] = np.nan if when == NULL else (as_of - when) / DAY_US
 
 
-@_jit
+@compiled
 def _evaluate(
     events: Events,
     offsets: Ints,

@@ -43,7 +43,9 @@ class PeerEvent(NamedTuple):
     peer_id: str
 
 
-def peer_events(links: Iterable[Link], verdicts: Iterable[Verdict]) -> Iterator[PeerEvent]:
+def peer_events(
+    links: Iterable[Link], verdicts: Iterable[Verdict], *, of: str | None = None
+) -> Iterator[PeerEvent]:
     """Derive the peer events of all accounts, in no particular order.
 
     Parameters
@@ -51,8 +53,10 @@ def peer_events(links: Iterable[Link], verdicts: Iterable[Verdict]) -> Iterator[
     links : iterable of Link
         All that are known of each link value, or at least those of its first 64 accounts.
     verdicts : iterable of Verdict
+    of : str, optional
+        Derive those of one account only: a link of 64 accounts has 64 times as many in all.
     """
-    known_since = _pairs(links)
+    known_since = _pairs(links, of)
     since_any: dict[tuple[str, str], int] = {}
     for (buyer, peer, link_type), when in known_since.items():
         yield PeerEvent(buyer, when, "peer_linked", link_type, peer)
@@ -76,13 +80,15 @@ def _carried_over(buyer: str, linked_at: int, verdicts: Iterable[Verdict]) -> It
         yield PeerEvent(buyer, when, f"peer_{verdict.kind}", None, verdict.buyer_id)
 
 
-def _pairs(links: Iterable[Link]) -> dict[tuple[str, str, str], int]:
+def _pairs(links: Iterable[Link], of: str | None) -> dict[tuple[str, str, str], int]:
     """Return since when each ordered pair of accounts is known to share a link of each type."""
     since: dict[tuple[str, str, str], int] = {}
     for (link_type, _), accounts in _accounts_by_link(links).items():
         if len(accounts) < 2:
             continue
         for buyer, own in accounts:
+            if of is not None and buyer != of:
+                continue
             for peer, other in accounts:
                 if buyer != peer:
                     key, when = (buyer, peer, link_type), max(own, other)

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import numpy as np
+import pyarrow as pa
+
+from .arrange import hash_texts
+from .batch import feature_table, spine_of
 from .events import SCHEMA
+from .layout import texts
 from .online import buyer_vector
 
 
 def warm() -> None:
-    """Run the kernel on an empty history; the machine code stays in numba's cache on disk."""
+    """Run the compiled parts on an empty log; the machine code stays in numba's cache on disk."""
+    nothing = pa.array([], pa.large_string())
+    feature_table(SCHEMA.empty_table(), spine_of(nothing.cast(pa.string()), datetime(2000, 1, 1, tzinfo=UTC)))
+    hash_texts(*texts(nothing), np.empty(0, np.uint64))
     buyer_vector(SCHEMA.empty_table(), buyer_id="nobody", as_of=datetime(2000, 1, 1, tzinfo=UTC))
 
 

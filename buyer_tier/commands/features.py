@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,32 +22,103 @@ def features(
     spine: Annotated[
         Path | None, typer.Option(help="Parquet or CSV file of the pairs (buyer_id, as_of) to compute.")
     ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(help="Stream a Parquet log and take at most this much, such as 4GiB (at least 1GiB)."),
+    ] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(help="Folder that keeps results by day: only new days and new features are computed."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
     """Compute every feature of the catalog as it was known at an instant.
 
+    With --memory or --store the log is streamed from Parquet files that `buyer-tier import` has checked.
+    With --store the rows are in the order of their days.
+
     Example: buyer-tier features --events market --as-of 2026-09-01T00:00:00Z --out features.parquet
+
+    Example: buyer-tier features --events market --spine daily.parquet --store kept --out all.parquet
     """
-    from buyer_tier.console import emit, err, out
-    from features.batch import feature_table
+    from buyer_tier.console import emit, out
     from features.catalog import CATALOG
     from features.errors import BadInput
-    from features.files import replacing
-    from features.log import read_log, write_table
 
     if (as_of is None) == (spine is None):
         raise BadInput("give either --as-of for every buyer or --spine FILE for chosen pairs")
+    limit = None if memory is None else size_in_bytes(memory, option="--memory")
+    if limit is None and store is None:
+        done = _in_memory(events, out_file, as_of=as_of, spine=spine)
+    else:
+        done = _streamed(events, out_file, as_of=as_of, spine=spine, memory=limit, store=store)
+    if as_json:
+        emit({"features": CATALOG.n_features, "catalog_version": CATALOG.version, **done})
+        return
+    kept = f"; {done['days_kept']} days kept, {done['days_computed']} computed" if store else ""
+    rows = f"{done['rows']:,} rows of {CATALOG.n_features} features"
+    out.print(f"{rows} ({CATALOG.version}) in {out_file}{kept}")
+
+
+def size_in_bytes(text: str, *, option: str) -> int:
+    """Parse an amount of memory such as ``4GiB`` or ``1500MiB``."""
+    from features.errors import BadInput
+
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT])i?B?", text.strip(), re.IGNORECASE)
+    if found is None:
+        raise BadInput(f"{option} is {text!r}: give a size such as 4GiB or 1500MiB")
+    return int(float(found[1]) * 1024 ** (1 + "KMGT".index(found[2].upper())))
+
+
+def _in_memory(events: Path, out_file: Path, *, as_of: str | None, spine: Path | None) -> dict[str, int]:
+    from buyer_tier.console import err
+    from features.batch import feature_table
+    from features.files import replacing
+    from features.log import read_log, write_table
+
     with err.status("reading the event log"):
         log = read_log(events)
-        asked = _every_buyer(log, as_of) if as_of is not None else _read_spine(spine)
-    with err.status(f"computing {CATALOG.n_features} features of {len(asked):,} rows"):
+        asked = (
+            _every_buyer(log["buyer_id"].unique().sort(), as_of) if as_of is not None else _read_spine(spine)
+        )
+    with err.status(f"computing the features of {len(asked):,} rows"):
         table = feature_table(log, asked)
     with replacing(out_file) as temporary:
         write_table(table, temporary, kind=".parquet")
-    if as_json:
-        emit({"rows": len(table), "features": CATALOG.n_features, "catalog_version": CATALOG.version})
-        return
-    out.print(f"{len(table):,} rows of {CATALOG.n_features} features ({CATALOG.version}) in {out_file}")
+    return {"rows": len(table)}
+
+
+def _streamed(
+    events: Path,
+    out_file: Path,
+    *,
+    as_of: str | None,
+    spine: Path | None,
+    memory: int | None,
+    store: Path | None,
+) -> dict[str, int]:
+    from buyer_tier.console import err
+    from features.backfill import backfill, write_stored
+    from features.census import buyers_of
+    from features.stream import feature_files
+
+    with err.status("reading who is asked for"):
+        asked = _every_buyer(buyers_of(events), as_of) if as_of is not None else _read_spine(spine)
+    with err.status(f"computing the features of {len(asked):,} rows") as status:
+        if store is None:
+            of = f"of {len(asked):,} rows"
+            rows = feature_files(
+                events,
+                asked,
+                out_file,
+                memory=memory,
+                on_group=lambda n, all_: status.update(f"{of}: {n} of {all_} groups of buyers"),
+            )
+            return {"rows": rows}
+        done = backfill(events, asked, store, memory=memory)
+        rows = write_stored(store, out_file)
+    counts = {"days_kept": len(done.kept), "days_computed": len(done.computed)}
+    return {"rows": rows, **counts, "families_computed": done.families}
 
 
 def instant(text: str, *, option: str) -> datetime:
@@ -62,10 +134,10 @@ def instant(text: str, *, option: str) -> datetime:
     return when
 
 
-def _every_buyer(log: pa.Table, as_of: str) -> pa.Table:
+def _every_buyer(buyers: pa.Array, as_of: str) -> pa.Table:
     from features.batch import spine_of
 
-    return spine_of(log["buyer_id"].unique().sort(), instant(as_of, option="--as-of"))
+    return spine_of(buyers, instant(as_of, option="--as-of"))
 
 
 def _read_spine(path: Path | None) -> pa.Table:

@@ -1,0 +1,268 @@
+"""Features kept on disk by day of ``as_of``, so that a new day or a new feature costs only itself.
+
+A store is a folder: one folder a day with Parquet parts, each part some families of features, and a
+manifest that says what every part was computed from. A day's rows follow from its pairs, from the files
+of the log that hold anything recorded before its last ``as_of``, and from the families' meaning. What
+still follows from the same is not computed again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
+
+from .batch import checked_spine
+from .catalog import CATALOG
+from .compile import Catalog
+from .declare import Family
+from .errors import BadInput
+from .files import replacing
+from .scan import Log, open_log
+from .stream import feature_files
+
+ENGINE: Final = 1
+"""Raise it when the kernel's answers change without a declaration changing: stores are then recomputed."""
+MANIFEST: Final = "manifest.json"
+
+Manifest = dict[str, dict[str, Any]]
+"""Day → ``{"inputs": fingerprint, "rows": n, "parts": {file: [family fingerprints]}}``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backfilled:
+    """What a run did: days by how they were treated, and how many families were computed for them."""
+
+    kept: tuple[str, ...]
+    computed: tuple[str, ...]
+    families: int
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A file of the log: its content's digest and the earliest ``recorded_at`` in it (None: unknown)."""
+
+    digest: str
+    first: int | None
+
+
+def backfill(
+    path: Path, spine: pa.Table, store: Path, *, catalog: Catalog = CATALOG, memory: int | None = None
+) -> Backfilled:
+    """Bring a store up to date with the log, the spine and the catalog; compute what is missing.
+
+    An interrupted run loses no finished part; days that the spine no longer has are removed.
+
+    Raises
+    ------
+    BadInput
+        As `features.stream.feature_files`; also when another run holds the store.
+    """
+    store.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(store / ".lock", timeout=0):
+            return _backfill(path, spine, store, catalog=catalog, memory=memory)
+    except Timeout:
+        raise BadInput(f"{store}: another run is writing to it; wait for it") from None
+
+
+def stored_days(store: Path, *, catalog: Catalog = CATALOG) -> Iterator[pa.Table]:
+    """Yield each day's rows in ``catalog.schema``, days ascending, rows in the spine's order.
+
+    Raises
+    ------
+    BadInput
+        When the store lacks features of the catalog.
+    """
+    manifest = _read_manifest(store)
+    for day in sorted(manifest):
+        parts = [
+            pq.read_table(store / day / file, partitioning=None) for file in sorted(manifest[day]["parts"])
+        ]
+        columns = {name: part[name] for part in parts for name in part.column_names}
+        missing = [name for name in catalog.names if name not in columns]
+        if missing:
+            raise BadInput(f"{store}: {day} lacks {missing[0]}; run the backfill again")
+        yield pa.table({name: columns[name] for name in catalog.schema.names}, schema=catalog.schema)
+
+
+def write_stored(store: Path, out: Path, *, catalog: Catalog = CATALOG) -> int:
+    """Write all days into one Parquet file, whole or not at all, and return the number of rows."""
+    rows = 0
+    with (
+        replacing(out) as temporary,
+        pq.ParquetWriter(temporary, catalog.schema, compression="zstd") as writer,
+    ):
+        for day in stored_days(store, catalog=catalog):
+            writer.write_table(day)
+            rows += len(day)
+    return rows
+
+
+def _backfill(
+    path: Path, spine: pa.Table, store: Path, *, catalog: Catalog, memory: int | None
+) -> Backfilled:
+    keys, sources = checked_spine(spine), _sources(open_log(path))
+    days = _by_day(keys)
+    old, manifest = _read_manifest(store), Manifest()
+    for day, rows in days.items():
+        inputs = _inputs(rows, sources)
+        before = old.get(day, {})
+        parts = _sound(store / day, before) if before.get("inputs") == inputs else {}
+        manifest[day] = {"inputs": inputs, "rows": len(rows), "parts": parts}
+    wanted = {_family_mark(family, catalog): family for family in catalog.families}
+    missing = {day: _missing(manifest[day], wanted) for day in days}
+    _write_manifest(store, manifest)
+    for marks in sorted(set(missing.values()) - {()}):
+        those = [day for day in days if missing[day] == marks]
+        part = Catalog([wanted[m] for m in marks], reasons=catalog.reasons)
+        _compute(path, store, {d: days[d] for d in those}, part, memory=memory)
+        for day in those:
+            manifest[day]["parts"][_file_of(part)] = list(marks)
+        _write_manifest(store, manifest)
+    _sweep(store, manifest)
+    return Backfilled(
+        kept=tuple(d for d in days if not missing[d]),
+        computed=tuple(d for d in days if missing[d]),
+        families=len({mark for marks in missing.values() for mark in marks}),
+    )
+
+
+def _by_day(keys: pa.Table) -> dict[str, pa.Table]:
+    """Cut the spine by day (UTC) of ``as_of``, days ascending, the spine's order kept within."""
+    number = pc.floor_temporal(keys["as_of"], unit="day").cast(pa.int64()).to_numpy()
+    order = np.argsort(number, kind="stable")
+    found, start = np.unique(number[order], return_index=True)
+    ends = [*start[1:].tolist(), len(order)]
+    return {
+        str(np.datetime64(int(day), "us").astype("datetime64[D]")): keys.take(pa.array(order[low:high]))
+        for day, low, high in zip(found, start.tolist(), ends, strict=True)
+    }
+
+
+def _sources(log: Log) -> list[_Source]:
+    return [_Source(_digest(part), _first_recorded(part)) for part in log.parts]
+
+
+def _digest(part: Path) -> str:
+    with part.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _first_recorded(part: Path) -> int | None:
+    """Read the earliest ``recorded_at`` off the file's statistics, in microseconds."""
+    metadata = pq.read_metadata(part)
+    at = metadata.schema.to_arrow_schema().get_field_index("recorded_at")
+    firsts: list[int] = []
+    for g in range(metadata.num_row_groups):
+        group = metadata.row_group(g)
+        columns = [group.column(c) for c in range(group.num_columns)]
+        statistics = next(c.statistics for c in columns if c.path_in_schema == "recorded_at")
+        if group.num_rows and (statistics is None or not statistics.has_min_max):
+            return None
+        if group.num_rows:
+            firsts.append(pa.scalar(statistics.min, pa.timestamp("us", tz="UTC")).value)
+    return min(firsts) if firsts and at >= 0 else np.iinfo(np.int64).max
+
+
+def _inputs(rows: pa.Table, sources: Sequence[_Source]) -> str:
+    """Fingerprint what a day's rows follow from, apart from the features asked for."""
+    last = pc.max(rows["as_of"]).value
+    digest = hashlib.sha256(f"engine {ENGINE}\n".encode())
+    seen = sorted(s.digest for s in sources if s.first is None or s.first < last)
+    digest.update("\n".join(seen).encode())
+    for name in rows.column_names:
+        for text in rows[name].cast(pa.string()).to_pylist():
+            digest.update(f"\0{len(text)} {text}".encode())
+    return digest.hexdigest()
+
+
+def _family_mark(family: Family, catalog: Catalog) -> str:
+    return Catalog((family,), reasons=catalog.reasons).version
+
+
+def _missing(day: Mapping[str, Any], wanted: Mapping[str, Family]) -> tuple[str, ...]:
+    have = {mark for marks in day["parts"].values() for mark in marks}
+    return tuple(sorted(wanted.keys() - have))
+
+
+def _sound(folder: Path, day: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the parts that are there whole."""
+    sound = {}
+    for file, marks in day["parts"].items():
+        try:
+            if pq.read_metadata(folder / file).num_rows == day["rows"]:
+                sound[file] = marks
+        except (OSError, pa.ArrowException):
+            continue
+    return sound
+
+
+def _compute(
+    path: Path, store: Path, days: Mapping[str, pa.Table], part: Catalog, *, memory: int | None
+) -> None:
+    """Compute many days in one pass over the log, then cut the result into a file a day."""
+    pending = store / ".pending.parquet"
+    feature_files(path, pa.concat_tables(days.values()), pending, catalog=part, memory=memory)
+    whole = pq.ParquetFile(pending, memory_map=True)
+    batches = _Cutter(whole.iter_batches())
+    for day, rows in days.items():
+        with replacing(store / day / _file_of(part)) as temporary:
+            pq.write_table(batches.take(len(rows), part.schema), temporary, compression="zstd")
+    pending.unlink()
+
+
+class _Cutter:
+    """Gives a stream of batches out in pieces of other lengths."""
+
+    def __init__(self, source: Iterator[pa.RecordBatch]) -> None:
+        self._source = source
+        self._left: pa.RecordBatch | None = None
+
+    def take(self, rows: int, schema: pa.Schema) -> pa.Table:
+        pieces = []
+        while rows:
+            batch = self._left if self._left is not None else next(self._source)
+            pieces.append(batch.slice(0, rows))
+            self._left = batch.slice(rows) if len(batch) > rows else None
+            rows -= len(pieces[-1])
+        return pa.Table.from_batches(pieces, schema=schema)
+
+
+def _file_of(part: Catalog) -> str:
+    return f"{part.version}.parquet"
+
+
+def _sweep(store: Path, manifest: Manifest) -> None:
+    """Remove what the manifest does not know: days gone from the spine, parts computed from older inputs."""
+    for file in store.glob("*/*.parquet"):
+        if file.name not in manifest.get(file.parent.name, {}).get("parts", {}):
+            file.unlink()
+    for folder in store.iterdir():
+        if folder.is_dir() and not folder.name.startswith(".") and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _read_manifest(store: Path) -> Manifest:
+    file = store / MANIFEST
+    if not file.exists():
+        return {}
+    try:
+        manifest: Manifest = json.loads(file.read_text())["days"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{file}: is not a manifest of stored features ({error}); remove the folder") from None
+    return manifest
+
+
+def _write_manifest(store: Path, manifest: Manifest) -> None:
+    with replacing(store / MANIFEST) as temporary:
+        temporary.write_text(json.dumps({"days": manifest}, indent=1, sort_keys=True))

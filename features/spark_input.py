@@ -1,0 +1,117 @@
+"""Open logs and spines on Spark, and refuse by name what has not the contract's columns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from .errors import BadInput
+from .events import OPTIONAL_COLUMNS, SCHEMA
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.types import StructType
+
+_SAID: Final = {
+    "timestamp": "a timestamp with a time zone",
+    "bigint": "a whole number",
+    "int": "a whole number",
+}
+_KINDRED: Final = {"bigint": ("bigint", "int"), "int": ("int", "bigint")}
+
+
+def open_log(spark: SparkSession, path: str) -> DataFrame:
+    """Open Parquet of the event contract: a file, a folder of parts, or one with ``events.parquet``.
+
+    Raises
+    ------
+    BadInput
+        Nothing there, or no Parquet.
+    """
+    from .log import EVENTS_FILE
+
+    inside = f"{path.rstrip('/')}/{EVENTS_FILE}"
+    return _read(spark, inside if _exists(spark, inside) else path)
+
+
+def open_spine(spark: SparkSession, path: str) -> DataFrame:
+    """Open Parquet with ``buyer_id`` and ``as_of``.
+
+    Raises
+    ------
+    BadInput
+        Nothing there, or no Parquet.
+    """
+    return _read(spark, path)
+
+
+def conform(events: DataFrame) -> DataFrame:
+    """Give exactly the contract's columns; what a producer may leave out becomes null.
+
+    Raises
+    ------
+    BadInput
+        A column is missing or of another type.
+    """
+    from pyspark.sql import functions as F  # noqa: N812
+
+    columns = []
+    for field in spark_schema(SCHEMA).fields:
+        name, wanted = field.name, field.dataType.simpleString()
+        if name in OPTIONAL_COLUMNS and name not in events.columns:
+            columns.append(F.lit(None).cast(wanted).alias(name))
+            continue
+        _require(events, name, wanted, of="events")
+        columns.append(F.col(name).cast(wanted))
+    return events.select(*columns)
+
+
+def asked(spine: DataFrame) -> DataFrame:
+    """Lay a spine into the log's columns: ``as_of`` stands where ``recorded_at`` would.
+
+    Raises
+    ------
+    BadInput
+        A column is missing or of another type.
+    """
+    from pyspark.sql import functions as F  # noqa: N812
+
+    _require(spine, "buyer_id", "string", of="spine")
+    _require(spine, "as_of", "timestamp", of="spine")
+    return spine.select("buyer_id", F.col("as_of").alias("recorded_at"))
+
+
+def spark_schema(schema: pa.Schema) -> StructType:
+    """Give Spark's types for Arrow's, instants as instants."""
+    from pyspark.sql.pandas.types import from_arrow_schema
+
+    return from_arrow_schema(schema, prefer_timestamp_ntz=False)
+
+
+def _require(table: DataFrame, name: str, wanted: str, *, of: str) -> None:
+    if name not in table.columns:
+        raise BadInput(f"the {of} has no column {name} (found: {', '.join(table.columns)})")
+    found = table.schema[name].dataType.simpleString()
+    if found not in _KINDRED.get(wanted, (wanted,)):
+        raise BadInput(f"the {of}'s {name} is {found}, it must be {_SAID.get(wanted, wanted)}")
+
+
+def _read(spark: SparkSession, path: str) -> DataFrame:
+    if not _exists(spark, path):
+        raise BadInput(f"{path}: no such file or folder")
+    if path.lower().endswith(".csv"):
+        raise BadInput(f"{path}: Spark reads Parquet here; bring CSV over with buyer-tier import events")
+    # Parts may differ in the columns that producers may leave out; a conflict of types is an error.
+    return spark.read.option("mergeSchema", "true").parquet(path)
+
+
+def _exists(spark: SparkSession, path: str) -> bool:
+    where, files = hadoop(spark, path)
+    return bool(files.exists(where))
+
+
+def hadoop(spark: SparkSession, path: str) -> tuple[Any, Any]:
+    """Give Hadoop's path and its file system: local, HDFS or an object store, whatever the URL says."""
+    jvm: Any = spark.sparkContext._jvm
+    where = jvm.org.apache.hadoop.fs.Path(path)
+    return where, where.getFileSystem(spark.sparkContext._jsc.hadoopConfiguration())

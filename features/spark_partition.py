@@ -1,0 +1,101 @@
+"""What runs on an executor: one partition of whole buyers through the kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .batch import checked_spine, evaluate_spine, laid_out, spine_of
+from .check_report import BadEvents
+from .compile import Catalog
+from .errors import BadInput
+from .events import SCHEMA
+from .history import Histories
+from .layout import Layout, Numbering, Overflow
+from .needs import Needs
+
+ORIGIN: Final = "origin"
+"""Column that tells events of the log, derived peer events and rows of the spine apart."""
+LOGGED, PEER, ASK = range(3)
+
+
+class Then(Protocol):
+    """What becomes of a feature table on the executor, such as scores; sent there with pickle."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns of what comes out."""
+
+    def __call__(self, features: pa.Table) -> pa.Table:
+        """Turn the features of one partition into as many rows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfPartition:
+    """Features of the buyers in one partition: callable on its Arrow batches."""
+
+    catalog: Catalog
+    needs: Needs
+    as_of: datetime | None
+    check: bool
+    then: Then | None
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns of what comes out."""
+        return self.catalog.schema if self.then is None else self.then.schema
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Give the partition's features; a partition without rows gives nothing."""
+        held = list(batches)
+        if not held:
+            return
+        rows = pa.Table.from_batches(held)
+        del held
+        told = rows.filter(pc.not_equal(rows[ORIGIN], ASK))
+        if self.check:
+            _refuse_broken(told.filter(pc.equal(told[ORIGIN], LOGGED)))
+        features = self._features(told, self._asked(rows))
+        del rows, told
+        yield from (self.then(features) if self.then else features).to_batches()
+
+    def _asked(self, rows: pa.Table) -> pa.Table:
+        if self.as_of is not None:
+            return spine_of(pc.unique(rows["buyer_id"]), self.as_of)
+        asked = rows.filter(pc.equal(rows[ORIGIN], ASK))
+        return checked_spine(asked.select(["buyer_id", "recorded_at"]).rename_columns(["buyer_id", "as_of"]))
+
+    def _features(self, told: pa.Table, spine: pa.Table) -> pa.Table:
+        as_of = spine["as_of"].cast(pa.int64()).to_numpy()
+        histories = _packed(told, self.needs)
+        values = evaluate_spine(histories, spine["buyer_id"], as_of, catalog=self.catalog)
+        return laid_out(spine, values, catalog=self.catalog)
+
+
+def _packed(told: pa.Table, needs: Needs) -> Histories:
+    """Pack as `features.history.pack` does, with the peer events already among the rows."""
+    numbering = Numbering()
+    codes = numbering.add(told["buyer_id"])
+    buyer_ids, _ = numbering.settle()
+    if len(codes) and codes.min() < 0:
+        raise BadInput(f"{(codes < 0).sum()} events have no buyer_id")
+    layout = Layout(np.bincount(codes, minlength=len(buyer_ids)), needs=needs)
+    layout.add({name: told[name] for name in told.column_names}, codes)
+    try:
+        return Histories(buyer_ids, *layout.finish())
+    except Overflow as found:
+        raise found.named(buyer_ids[found.buyer].as_py()) from None
+
+
+def _refuse_broken(logged: pa.Table) -> None:
+    from .checks import split
+
+    report = split(logged.select([name for name in SCHEMA.names if name in logged.column_names]))
+    if report.rejected.num_rows:
+        raise BadEvents("the event log", report)

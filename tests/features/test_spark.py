@@ -1,0 +1,251 @@
+"""On Spark the same kernel gives the same bytes, from parts to parts, and refuses the same input."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from features.batch import feature_table, spine_of
+from features.catalog import CATALOG
+from features.errors import BadInput
+from features.events import SCHEMA, TIMESTAMP
+from features.links import MAX_ACCOUNTS_PER_LINK, Link, PeerEvent, Verdict, peer_events
+from features.log import write_log
+from features.needs import needs_of
+from features.spark import feature_files_spark
+from features.spark_links import peer_frame
+from features.spark_partition import LOGGED, ORIGIN, OfPartition
+from features.spark_session import spark_session, working_settings
+from models.buyer_score import BuyerScore
+from models.spark_scoring import Scored
+from tests.features.log_rows import event
+from tests.features.log_rows import table as log_of
+from tests.features.spark_answers import AS_OF, assert_same_bytes, in_parts, market, meshed, read_parts
+from tests.features.spark_cluster import SMALL, needs_spark
+
+pytestmark = needs_spark
+NAIVE = pa.timestamp("us")
+
+
+@pytest.fixture(scope="module")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    session = spark_session(
+        "local[2]", settings=SMALL | {"spark.local.dir": str(tmp_path_factory.mktemp("spark"))}
+    )
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="module")
+def log() -> pa.Table:
+    return market()
+
+
+@pytest.fixture(scope="module")
+def features(log: pa.Table) -> pa.Table:
+    return feature_table(log, spine_of(log["buyer_id"].unique(), AS_OF))
+
+
+def test_every_buyer_of_a_log_in_parts_gets_the_local_engines_bytes_in_parts(
+    spark: Any, log: pa.Table, features: pa.Table, tmp_path: Path
+) -> None:
+    count = feature_files_spark(in_parts(log, tmp_path / "log"), tmp_path / "out", as_of=AS_OF, tasks=3)
+    assert count == len(features)
+    assert len(list((tmp_path / "out").glob("part-*.parquet"))) > 1
+    assert (tmp_path / "out" / "_SUCCESS").exists()
+    assert_same_bytes(read_parts(tmp_path / "out"), features)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["log", "out"]
+
+
+def test_chosen_pairs_of_accounts_that_meet_on_crowded_links_get_the_same_bytes(
+    spark: Any, tmp_path: Path
+) -> None:
+    log, spine = meshed()
+    write_log(log, tmp_path)
+    pq.write_table(spine, tmp_path / "spine.parquet")
+    feature_files_spark(tmp_path, tmp_path / "out", spine=tmp_path / "spine.parquet", check=False, tasks=5)
+    assert_same_bytes(read_parts(tmp_path / "out"), feature_table(log, spine))
+
+
+def test_peers_on_a_crowded_link_are_its_first_accounts_whatever_machine_held_them(spark: Any) -> None:
+    crowd = [
+        Link("address", "dormitory", i // 3, f"b{i * 7 % 100:03}") for i in range(MAX_ACCOUNTS_PER_LINK + 36)
+    ]
+    links = [
+        *crowd,
+        Link("address", "dormitory", 0, "b099"),
+        Link("payer", "p", 90, "b000"),
+        Link("payer", "p", 2, "b007"),
+    ]
+    verdicts = [
+        Verdict(when, f"b{i:03}", f"abuse_{kind}")
+        for i in range(0, 100, 3)
+        for when, kind in ((i, "confirmed"), (i, "cleared"), (i // 2, "confirmed"), (95, "cleared"))
+    ]  # fmt: skip
+    found = {
+        PeerEvent(row.buyer_id, row.us, row.kind, row.link_type, row.shop_id)
+        for row in _told(spark, links, verdicts)
+    }
+    wanted = set(peer_events(links, verdicts))
+    assert len(wanted) > MAX_ACCOUNTS_PER_LINK * (MAX_ACCOUNTS_PER_LINK - 1)
+    assert found == wanted
+
+
+def _told(spark: Any, links: list[Link], verdicts: list[Verdict]) -> list[Any]:
+    schema = "buyer_id string, kind string, recorded_us long, link_type string, link_value string"
+    seen = [(x.buyer_id, "identity_linked", x.recorded_at, x.link_type, x.link_value) for x in links]
+    judged = [(v.buyer_id, v.kind, v.recorded_at, None, None) for v in verdicts]
+    rows = spark.createDataFrame(seen + judged, schema)
+    peers = peer_frame(rows.selectExpr("*", "timestamp_micros(recorded_us) AS recorded_at"))
+    fields = ("buyer_id", "unix_micros(recorded_at) AS us", "kind", "link_type", "shop_id")
+    return list(peers.selectExpr(*fields).toLocalIterator())
+
+
+def test_scores_of_all_buyers_are_the_local_models_bytes(
+    spark: Any, log: pa.Table, features: pa.Table, tmp_path: Path
+) -> None:
+    X = features.select(CATALOG.names).to_pandas()
+    y = np.random.default_rng(1).random(len(X)) < 0.2 + 0.6 * (X["cancellation_rate_ratio_life"] > 0.12)
+    score = BuyerScore(catalog_version=CATALOG.version, max_trees=40).fit(X, y)
+    write_log(log, tmp_path)
+    feature_files_spark(tmp_path, tmp_path / "scores", as_of=AS_OF, then=Scored(score), tasks=3)
+    wanted = features.select(["buyer_id", "as_of"])
+    wanted = wanted.append_column("p_abuse", pa.array(score.predict_proba(X)[:, 1]))
+    wanted = wanted.append_column("score", pa.array(score.points(X)))
+    assert len(wanted["score"].unique()) > 20
+    assert_same_bytes(read_parts(tmp_path / "scores"), wanted)
+
+
+def test_a_model_of_another_catalog_scores_nobody() -> None:
+    with pytest.raises(BadInput, match="trained on catalog c1"):
+        Scored(BuyerScore(catalog_version="c1"))
+
+
+def _written(folder: Path, table: pa.Table) -> Path:
+    folder.mkdir()
+    pq.write_table(table, folder / "events.parquet")
+    return folder
+
+
+SOUND = log_of(event("e1", "order_placed"), event("e2"))
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (SOUND.drop_columns(["amount_fen"]), "no column amount_fen"),
+        (
+            SOUND.set_column(3, "occurred_at", SOUND["occurred_at"].cast(NAIVE)),
+            "occurred_at is timestamp_ntz",
+        ),
+        (SOUND.set_column(10, "amount_fen", SOUND["amount_fen"].cast(pa.float64())), "amount_fen is double"),
+        (log_of(event("e1"), event("e1")), "duplicate_event_id"),
+        (log_of(event("e1", buyer_id=None)), "missing_buyer_id"),
+        (log_of(event("e1", "order_paidd")), "kind"),
+        (log_of(event("e1", amount_fen=-1)), "negative_amount_fen"),
+        (log_of(event("e1", "refund_granted", order_id="of nobody")), "refund_without_order"),
+    ],
+)
+def test_a_log_that_the_local_engine_refuses_is_refused_and_leaves_nothing(
+    spark: Any, broken: pa.Table, said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(BadInput, match=said) as refused:
+        feature_files_spark(_written(tmp_path / "log", broken), tmp_path / "out", as_of=AS_OF)
+    assert "\n" not in str(refused.value)
+    assert [p.name for p in tmp_path.iterdir()] == ["log"]
+
+
+@pytest.mark.parametrize(
+    ("spine", "said"),
+    [
+        (pa.table({"buyer": ["b1"], "as_of": pa.array([AS_OF], TIMESTAMP)}), "no column buyer_id"),
+        (pa.table({"buyer_id": ["b1"], "as_of": pa.array([0], NAIVE)}), "a timestamp with a time zone"),
+        (pa.table({"buyer_id": ["b1"], "as_of": pa.array([None], TIMESTAMP)}), "1 nulls in as_of"),
+        (
+            pa.table({"buyer_id": pa.array([None], pa.string()), "as_of": pa.array([AS_OF], TIMESTAMP)}),
+            "nulls in buyer_id",
+        ),
+    ],
+)
+def test_a_spine_that_cannot_be_meant_is_refused(
+    spark: Any, spine: pa.Table, said: str, tmp_path: Path
+) -> None:
+    pq.write_table(spine, tmp_path / "spine.parquet")
+    with pytest.raises(BadInput, match=said):
+        feature_files_spark(
+            _written(tmp_path / "log", SOUND), tmp_path / "out", spine=tmp_path / "spine.parquet"
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_not_there_is_in_the_way_or_is_no_parquet_is_named(spark: Any, tmp_path: Path) -> None:
+    log = _written(tmp_path / "log", SOUND)
+    (tmp_path / "events.csv").write_text("event_id\n")
+    for events, out, said in (
+        (tmp_path / "nothing", tmp_path / "out", "nothing: no such file"),
+        (tmp_path / "events.csv", tmp_path / "out", "import events"),
+        (log, log, "log: exists"),
+    ):
+        with pytest.raises(BadInput, match=said):
+            feature_files_spark(events, out, as_of=AS_OF)
+    with pytest.raises(BadInput, match="either as_of"):
+        feature_files_spark(log, tmp_path / "out")
+
+
+def test_a_log_without_events_gives_a_table_without_rows(spark: Any, tmp_path: Path) -> None:
+    assert (
+        feature_files_spark(_written(tmp_path / "log", SCHEMA.empty_table()), tmp_path / "out", as_of=AS_OF)
+        == 0
+    )
+
+
+def test_the_callers_settings_come_back(spark: Any) -> None:
+    spark.conf.set("spark.sql.session.timeZone", "Asia/Shanghai")
+    with working_settings(spark):
+        assert spark.conf.get("spark.sql.session.timeZone") == "UTC"
+    assert spark.conf.get("spark.sql.session.timeZone") == "Asia/Shanghai"
+    spark.conf.unset("spark.sql.session.timeZone")
+
+
+def test_a_buyer_with_a_fifth_of_all_events_costs_a_task_in_proportion() -> None:
+    needs, end = needs_of(CATALOG.plan), datetime(2027, 1, 1, tzinfo=UTC)
+    work = OfPartition(catalog=CATALOG, needs=needs, as_of=end, check=False, then=None)
+    small, large = _one_buyer(30_000), _one_buyer(90_000)
+    list(work(iter(small)))
+    assert _seconds(work, large) < 5 * _seconds(work, small)  # a quadratic sweep would take 9 times
+
+
+def _one_buyer(size: int) -> list[pa.RecordBatch]:
+    draw = np.random.default_rng(3)
+    kinds = np.array(["order_placed", "order_paid", "order_completed", "refund_requested"])
+    when = pa.array(np.sort(draw.integers(1.75e15, 1.78e15, size))).cast(TIMESTAMP)
+    columns = {
+        "event_id": pa.array([f"e{i}" for i in range(size)]),
+        "buyer_id": pa.repeat("heavy", size),
+        "kind": pa.array(kinds[draw.integers(0, 4, size)]),
+        "occurred_at": when,
+        "recorded_at": when,
+        "order_id": pa.array([f"o{i // 4}" for i in range(size)]),
+        "shop_id": pa.array([f"s{i}" for i in draw.integers(0, 500, size)]),
+        "amount_fen": pa.array(draw.integers(1, 50_000, size)),
+        "stage": pa.repeat("before_shipment", size),
+    }
+    rows = pa.table({f.name: columns.get(f.name, pa.nulls(size, f.type)) for f in SCHEMA}, schema=SCHEMA)
+    return rows.append_column(ORIGIN, pa.repeat(pa.scalar(LOGGED, pa.int8()), size)).to_batches()
+
+
+def _seconds(work: OfPartition, batches: list[pa.RecordBatch]) -> float:
+    times = []
+    for _ in range(3):
+        start = time.process_time()
+        list(work(iter(batches)))
+        times.append(time.process_time() - start)
+    return min(times)
