@@ -8,11 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from functools import cached_property
+from typing import Final
 
 import pyarrow as pa
 
-from .declare import Family, Window, Windowed, features_of
+from .declaration_rules import faults_of
+from .declare import BASKET_GAP, Family, Window, Windowed, features_of
+from .links import MAX_ACCOUNTS_PER_LINK
 from .plan import Plan, build_plan
+
+_RULES: Final = {"basket_seconds": BASKET_GAP.total_seconds(), "accounts_per_link": MAX_ACCOUNTS_PER_LINK}
+"""What every declaration relies on and none says itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +65,7 @@ class Catalog:
     Raises
     ------
     ValueError
-        When two features share a name or a family names an unknown reason.
+        When a declaration is wrong, two features share a name or a family names an unknown reason.
     """
 
     def __init__(self, families: Sequence[Family], *, reasons: Mapping[str, ReasonText]) -> None:
@@ -75,6 +81,9 @@ class Catalog:
         self._check()
 
     def _check(self) -> None:
+        for family in self.families:
+            if faults := "; ".join(dict.fromkeys(faults_of(family))):
+                raise ValueError(f"{type(family).__name__} {family.name!r}: {faults}")
         if len(self.index) != len(self.names):
             twice = sorted({n for n in self.names if self.names.count(n) > 1})
             raise ValueError(f"features declared twice: {', '.join(twice)}")
@@ -101,7 +110,7 @@ class Catalog:
     def version(self) -> str:
         """Hash of what the features mean; texts do not count."""
         meaning = [_meaning(family) for family in self.families]
-        text = json.dumps(meaning, sort_keys=True, default=_plain)
+        text = json.dumps([_RULES, meaning], sort_keys=True, default=_plain)
         return "c" + hashlib.sha256(text.encode()).hexdigest()[:12]
 
     @cached_property

@@ -25,6 +25,9 @@ single entity, so that its distinct count says whether a state stands (1) or not
 
 Codes = tuple[str | None, ...] | None
 
+BASKET_GAP: Final = timedelta(minutes=10)
+"""Orders of a buyer that are paid this close to each other are one basket."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Where:
@@ -39,7 +42,7 @@ class Where:
     pay_lag : (timedelta, timedelta), optional
         Half-open interval of the time since the order was paid; unknown never matches.
     basket : bool, optional
-        The order was paid within ten minutes of another order of the same buyer.
+        The order was paid within `BASKET_GAP` of another order of the same buyer.
     partial : bool, optional
         The amount is less than was paid for the order; unknown never matches.
     """
@@ -154,6 +157,13 @@ def features_of(family: Family) -> Iterator[tuple[str, Window]]:
     kind = "distinct" if _is_distinct(family) else _SUFFIX[type(family)]
     for window in family.windows:
         yield f"{family.name}_{kind}_{window_suffix(window)}", window
+
+
+def selections_of(family: Family) -> tuple[Selection, ...]:
+    """Return what a family counts, sums or looks at."""
+    if isinstance(family, Ratio):
+        return family.part.over, family.whole.over
+    return (family.where,)
 
 
 def window_suffix(window: Window) -> str:

@@ -15,17 +15,18 @@ tuple, which made the sweep several times slower.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from .declare import BASKET_GAP
 from .plan import DAY_US, KIND_CODE, NULL, OP_MEDIAN, OP_RATIO, OP_SINCE_LAST, OP_TOTAL, Plan
 
 PAID_KIND: Final = KIND_CODE["order_paid"]
-BASKET_GAP_US: Final = 600_000_000
-"""Orders paid within ten minutes of each other are one basket."""
+BASKET_GAP_US: Final = BASKET_GAP // timedelta(microseconds=1)
 
 EVENT: Final = np.dtype(
     [

@@ -131,8 +131,6 @@ class _Layout:
         selector = self.selector(total.over)
         if total.value is None:
             return selector, -1
-        if isinstance(total.over, Distinct):
-            raise ValueError(f"a distinct selection has no sum of {total.value}")
         self.sums.add((selector, VALUE_CODE[total.value]))
         return selector, VALUE_CODE[total.value]
 

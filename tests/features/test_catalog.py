@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from features.catalog import CANCELLED, CATALOG, FAMILIES, REASONS
 from features.compile import Catalog
-from features.declare import LIFE, Count, Distinct, Total, Where
+from features.declare import LIFE, Count, Distinct, Family, Ratio, Total, Where
 from features.events import SCHEMA
 from features.online import buyer_vector
 from features.page import page
@@ -82,14 +83,45 @@ def test_more_selections_than_a_mask_holds_are_refused() -> None:
         _ = Catalog(many, reasons=REASONS).plan
 
 
-def test_a_sum_over_distinct_entities_is_refused() -> None:
-    from features.declare import Ratio
+SHOPS = Distinct(where=CANCELLED, of="party")
+RATE = Ratio(
+    name="rate",
+    part=Total(over=CANCELLED),
+    whole=Total(over=SHOPS),
+    prior=1,
+    weight=1,
+    windows=(30,),
+    reason="after_sale",
+    zh="率",
+    en="a rate",
+)
 
-    shops = Total(over=Distinct(where=CANCELLED, of="party"), value="amount_fen")
-    said = {"reason": "after_sale", "zh": "x", "en": "x", "windows": (30,)}
-    family = Ratio(name="r", part=shops, whole=Total(over=CANCELLED), prior=1, weight=1, **said)
-    with pytest.raises(ValueError, match="no sum of amount_fen"):
-        _ = Catalog((family,), reasons=REASONS).plan
+
+@pytest.mark.parametrize(
+    ("family", "said"),
+    [
+        (replace(NEW, name="Platform Refunds"), "is not lower_snake_case"),
+        (replace(NEW, en=""), "a title in Chinese or English is missing"),
+        (replace(NEW, worse="higher"), "worse is 'higher'"),
+        (replace(NEW, windows=()), "no window is given"),
+        (replace(NEW, windows=(30, 0)), "a window of 0 days"),
+        (replace(NEW, windows=(36_501,)), "a window of 36501 days"),
+        (replace(NEW, where=Where(kinds=())), "no kind of event is given"),
+        (replace(NEW, where=Where(kinds=("order_payed",))), "the kind 'order_payed' is none of order_placed"),
+        (replace(NEW, where=Where(kinds=("order_paid",), actor=("robot",))), "actor 'robot' is none of None"),
+        (replace(NEW, where=Where(kinds=("order_paid",), amount_fen=(5, 5))), "[5, 5) is empty"),
+        (replace(NEW, where=replace(SHOPS, until=("never",))), "the kind 'never'"),
+        (replace(RATE, weight=0), "weight is 0"),
+        (replace(RATE, prior=float("nan")), "prior is nan"),
+        (replace(RATE, part=Total(over=SHOPS, value="amount_fen")), "no sum of amount_fen"),
+    ],
+)
+def test_a_wrong_declaration_is_refused_by_name_before_anything_is_computed(
+    family: Family, said: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)) as refusal:
+        Catalog((family,), reasons=REASONS)
+    assert repr(family.name) in str(refusal.value)
 
 
 def test_the_page_of_features_shows_this_catalog() -> None:
