@@ -4,34 +4,62 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Final
 
 from .catalog import CATALOG
 from .compile import Catalog, Feature
+from .declare import BASKET_GAP, Family
+from .links import MAX_ACCOUNTS_PER_LINK
+from .wording import definition
 
-WORSE = {1: "more", -1: "less", 0: "—"}
+WORSE: Final = {1: "more", -1: "less", 0: "—"}
+TABLE: Final = ("| feature | en | zh |", "|---|---|---|")
+
+
+HEAD: Final = """# Features
+
+Generated from `features/catalog.py` by `make format`; do not edit.
+
+Catalog `{version}`: {n_features} features, {n_reasons} reason codes. Enough is said here to compute every
+number by hand; `tests/features/oracle.py` does so, slowly, and is what the kernel is tested against.
+
+- A feature at `as_of` sees the buyer's events with `recorded_at` before `as_of`; a window of *w* days those
+  in `[as_of − w, as_of)` of `recorded_at`, `life` all of them. Events are in the order of `recorded_at`,
+  `occurred_at`, `event_id`.
+- A null amount or count adds nothing to a sum and is left out of a median. Amounts are in fen.
+- An order's payment is its first `order_paid` in that order; `pay_lag` is `occurred_at` minus the payment's
+  and, like “paid”, unknown before it. Orders are of one basket when paid within {basket:g} minutes of the
+  order paid before or after; an event's order counts as such if it was so by that event.
+- “Number of shops with …” counts a shop once, at its latest such event; “and no later …” takes it out again.
+- `peer_linked`, `peer_abuse_confirmed` and `peer_abuse_cleared` stand for what another account's links and
+  verdicts tell of this buyer, known once all parts of it are; only the first {peers} accounts of a link are
+  peers, and of verdicts before the link only the last counts.
+- “Worse” says in which direction the feature may only raise the probability of abuse; — leaves it to the
+  data.
+"""
 
 
 def page(catalog: Catalog) -> str:
-    """Render the catalog as Markdown: reasons with their texts, then every feature under its reason."""
-    lines = [
-        "# Features",
-        "",
-        "Generated from `features/catalog.py` by `make format`; do not edit.",
-        "",
-        f"Catalog `{catalog.version}`: {catalog.n_features} features, {len(catalog.reasons)} reason codes. "
-        "A feature at `as_of` sees what was recorded before it; a window of *w* days is "
-        "`[as_of − w, as_of)` of `recorded_at`. “Worse” says in which direction the feature may only raise "
-        "the probability of abuse; — leaves it to the data. Amounts are in fen.",
-    ]
+    """Render the catalog as Markdown: reasons with their texts, then every family under its reason."""
+    head = HEAD.format(
+        version=catalog.version,
+        n_features=catalog.n_features,
+        n_reasons=len(catalog.reasons),
+        basket=BASKET_GAP.total_seconds() / 60,
+        peers=MAX_ACCOUNTS_PER_LINK,
+    )
+    lines = [head.rstrip("\n")]
     for code, text in catalog.reasons.items():
-        lines += ["", f"## {code}", "", f"{text.en} · {text.zh}", "", "| feature | en | zh | worse |"]
-        lines += ["|---|---|---|---|", *(_row(f) for f in catalog.features if f.family.reason == code)]
+        lines += ["", f"## {code}", "", f"{text.en} · {text.zh}"]
+        for family in (f for f in catalog.families if f.reason == code):
+            lines += ["", *_family(family, [f for f in catalog.features if f.family is family])]
     return "\n".join(lines) + "\n"
 
 
-def _row(feature: Feature) -> str:
-    title = feature.title
-    return f"| `{feature.name}` | {title.en} | {title.zh} | {WORSE[feature.direction]} |"
+def _family(family: Family, features: list[Feature]) -> list[str]:
+    rows = [f"| `{f.name}` | {f.title.en} | {f.title.zh} |" for f in features]
+    worse = WORSE[features[0].direction]
+    return [f"**Definition.** {definition(family)}. Worse: {worse}.", "", *TABLE, *rows]
 
 
 def main(arguments: list[str]) -> int:

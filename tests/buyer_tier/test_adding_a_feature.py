@@ -28,7 +28,7 @@ from features.page import page
 from models.registry import Registry
 score = Registry(sys.argv[1]).champion().score
 names = list(score.get_feature_names_out())
-row = "| `parcels_count_14d` | parcels sent, last 14 days | 近14天包裹数 | — |"
+row = "| `parcels_count_14d` | parcels sent, last 14 days | 近14天包裹数 |"
 print(json.dumps({"names": names, "version": CATALOG.version, "on_page": row in page(CATALOG)}))
 """
 
