@@ -61,8 +61,19 @@ def _fetched(events: str, folder: Path) -> Path:
 
 
 def shown(url: str) -> str:
-    """Write a URL without its password and its parameters, which may hold one."""
+    """Write a URL without its password and its parameters, which may hold one.
+
+    Of a URL that is not well formed only the scheme is shown: a password may be anywhere in it.
+    """
+    if "://" not in url:
+        return url
     parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    user = parts.netloc.rpartition("@")[0].partition(":")[0]
-    return parts._replace(netloc=f"{user}@{host}" if user else host, query="", fragment="").geturl()
+    user, _, host = parts.netloc.rpartition("@")
+    name = user.partition(":")[0]
+    try:
+        sound = "@" not in f"{parts.path}{parts.query}{parts.fragment}" and parts.port != 0
+    except ValueError:  # what stands for the port is no number
+        sound = False
+    return (
+        f"{parts.scheme}://{name}{'@' if name else ''}{host}{parts.path}" if sound else f"{parts.scheme}://…"
+    )

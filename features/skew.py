@@ -1,4 +1,4 @@
-"""Is a stored vector, bit for bit, what the event log gives, and what explains where it is not?"""
+"""Compare stored vectors, bit for bit, with what the event log gives, and explain where they differ."""
 
 from __future__ import annotations
 
@@ -60,7 +60,9 @@ def in_columns_of(
     return laid, np.asarray(comparable)
 
 
-def causes_of(stored: Vectors, offline: Vectors, steps: Sequence[tuple[str, Vectors]]) -> dict[int, list[str]]:
+def causes_of(
+    stored: Vectors, offline: Vectors, steps: Sequence[tuple[str, Vectors]]
+) -> dict[int, list[str]]:
     """Say for each differing column of one vector what explains it.
 
     Parameters
@@ -76,7 +78,8 @@ def causes_of(stored: Vectors, offline: Vectors, steps: Sequence[tuple[str, Vect
         Column → the causes whose undoing changed it on its way to the stored value; `UNEXPLAINED` where
         it does not get there.
     """
-    before, found = offline, {int(i): [] for i in np.flatnonzero(unequal(stored, offline))}
+    found: dict[int, list[str]] = {int(i): [] for i in np.flatnonzero(unequal(stored, offline))}
+    before = offline
     for cause, after in steps:
         for column in np.flatnonzero(unequal(before, after)):
             if int(column) in found:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from features.events import TIMESTAMP
 
-from .store.readback import SNAPSHOT
+from .store.readback import ARRIVED_SCHEMA, SNAPSHOT
 
 NEVER: Final = np.iinfo(np.int64).max
 """Arrival of an event that the service does not have; `BEFORE` of one stored before arrivals were kept."""
@@ -47,8 +47,7 @@ class Arrivals:
         peers = {self._buyers[row] for row in sights}
         verdicts = {row for peer in peers for row in self._verdicts.get(peer, ())}
         rows = np.array(sorted({*own} | sights | verdicts), dtype=np.int64)
-        known = self._recorded[rows] < pa.scalar(as_of, TIMESTAMP).value
-        return rows[known]
+        return np.asarray(rows[self._recorded[rows] < pa.scalar(as_of, TIMESTAMP).value])
 
     def late(self, rows: Rows, *, seen: str | None, decided_at: datetime) -> Iterator[Rows]:
         """Guess which of the rows a decision did not see: first what is certain, then ever more.
@@ -83,7 +82,7 @@ class Arrivals:
     @cached_property
     def _link_of(self) -> dict[int, tuple[str, str]]:
         rows = np.flatnonzero(pc.equal(self.events["kind"], "identity_linked").to_numpy()).tolist()
-        linked = self.events.select(["link_type", "link_value"]).take(rows)
+        linked = self.events.select(["link_type", "link_value"]).take(pa.array(rows, pa.int64()))
         words = zip(linked["link_type"].to_pylist(), linked["link_value"].to_pylist(), strict=True)
         return {row: link for row, link in zip(rows, words, strict=True) if None not in link}
 
@@ -114,7 +113,7 @@ def side_by_side(offline: pa.Table, stored: pa.Table) -> tuple[Arrivals, npt.NDA
     offline : pa.Table
         Events of the contract.
     stored : pa.Table
-        The service's, with ``arrival`` and ``ingested_at``; it is right where both have an event.
+        The service's, `ARRIVED_SCHEMA`; where both have an event, its content counts.
 
     Returns
     -------
@@ -126,7 +125,7 @@ def side_by_side(offline: pa.Table, stored: pa.Table) -> tuple[Arrivals, npt.NDA
     never = pa.array(np.full(len(extra), NEVER))
     extra = extra.append_column("arrival", never)
     extra = extra.append_column("ingested_at", pa.nulls(len(extra), TIMESTAMP))
-    both = pa.concat_tables([stored.select(extra.column_names), extra]).combine_chunks()
+    both = pa.concat_tables([stored, extra.cast(ARRIVED_SCHEMA)]).combine_chunks()
     in_offline = pc.is_in(both["event_id"], offline["event_id"].combine_chunks())
     return Arrivals(both), np.asarray(in_offline.to_numpy())
 

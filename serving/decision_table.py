@@ -13,7 +13,9 @@ from features.errors import BadInput
 from features.skew import Meaning
 
 RULES: Final = pa.list_(
-    pa.struct([pa.field("code", pa.string()), pa.field("passed", pa.bool_()), pa.field("detail", pa.string())])
+    pa.struct(
+        [pa.field("code", pa.string()), pa.field("passed", pa.bool_()), pa.field("detail", pa.string())]
+    )
 )
 
 

@@ -56,7 +56,9 @@ class Folder:
 
     def take_over(self, mark: Mark, new: Mapping[str, int]) -> Manifest:
         """Move the new parts in and write the manifest that knows them."""
-        manifest = Manifest(mark.database, mark.snapshot, {**(self.before.parts if self.before else {}), **new})
+        manifest = Manifest(
+            mark.database, mark.snapshot, {**(self.before.parts if self.before else {}), **new}
+        )
         for name in new:
             (self.path / name).parent.mkdir(exist_ok=True)
             (self.pending / name).replace(self.path / name)
@@ -101,7 +103,9 @@ def _read(path: Path) -> Manifest | None:
         return None
     try:
         manifest = Manifest(**json.loads((path / MANIFEST).read_text()))
-        known = SNAPSHOT.fullmatch(manifest.snapshot) and all(int(rows) >= 0 for rows in manifest.parts.values())
+        known = SNAPSHOT.fullmatch(manifest.snapshot) and all(
+            int(rows) >= 0 for rows in manifest.parts.values()
+        )
     except (ValueError, TypeError, AttributeError):
         known = None
     if not known:
@@ -113,7 +117,7 @@ def _read(path: Path) -> Manifest | None:
 
 
 def _clean(folder: Folder) -> None:
-    """Remove what an interrupted run left: its pending parts, and those it moved in before it could say so."""
+    """Remove what an interrupted run left: pending parts, and those moved in before it could say so."""
     shutil.rmtree(folder.pending, ignore_errors=True)
     known = folder.before.parts if folder.before else {}
     runs = folder.before.runs if folder.before else 0

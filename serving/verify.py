@@ -155,7 +155,7 @@ def _logs(cursor: Cursor, buyers: pa.Array, log: Path | None) -> tuple[pa.Table,
     ids = stored["event_id"].combine_chunks()
     offline = events_about(log, buyers, also=ids)
     elsewhere = offline["event_id"].filter(pc.invert(pc.is_in(offline["event_id"], ids))).combine_chunks()
-    stored = pa.concat_tables([stored, readback.events_by_id(cursor, elsewhere).select(stored.column_names)])
+    stored = pa.concat_tables([stored, readback.events_by_id(cursor, elsewhere)])
     return offline, *side_by_side(offline, stored)
 
 
@@ -164,9 +164,7 @@ def _vectors(events: pa.Table, spine: pa.Table) -> Vectors:
     return np.column_stack([table[name].to_numpy() for name in CATALOG.names])
 
 
-def _stored(
-    decisions: pa.Table, catalogs: dict[str, list[Meaning]], skew: Skew
-) -> tuple[Vectors, Flags]:
+def _stored(decisions: pa.Table, catalogs: dict[str, list[Meaning]], skew: Skew) -> tuple[Vectors, Flags]:
     """Bring the stored vectors into this code's columns, with which of them can be compared."""
     now, versions = meanings(CATALOG), np.asarray(decisions["catalog_version"].to_pylist())
     vectors = np.full((len(decisions), len(now)), np.nan)
@@ -186,7 +184,7 @@ def _stored(
 def _explained(
     stored: Vectors, offline: Vectors, decision: dict[str, Any], arrivals: Arrivals, in_offline: Flags
 ) -> dict[int, list[str]]:
-    """Undo cause after cause until the log is what the decision saw; the first guess that gets there counts."""
+    """Undo cause after cause until the log is what the decision saw; the first guess to get there counts."""
     rows = arrivals.about(decision["buyer_id"], decision["requested_at"])
     guesses = arrivals.late(rows, seen=decision["seen"], decided_at=decision["decided_at"])
     first: dict[int, list[str]] | None = None

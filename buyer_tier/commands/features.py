@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def features(
-    events: Annotated[Path, typer.Option(help="Folder or file of the event log.")],
+    events: Annotated[str, typer.Option(help="Folder, file or URL of the event log.")],
     out_file: Annotated[Path, typer.Option("--out", help="Parquet file to write.")],
     as_of: Annotated[
         str | None, typer.Option(help="One instant for every buyer in the log, ISO 8601 with zone.")
@@ -42,16 +42,18 @@ def features(
     Example: buyer-tier features --events market --spine daily.parquet --store kept --out all.parquet
     """
     from buyer_tier.console import emit, out
+    from buyer_tier.log_source import local_log
     from features.catalog import CATALOG
     from features.errors import BadInput
 
     if (as_of is None) == (spine is None):
         raise BadInput("give either --as-of for every buyer or --spine FILE for chosen pairs")
     limit = None if memory is None else size_in_bytes(memory, option="--memory")
-    if limit is None and store is None:
-        done = _in_memory(events, out_file, as_of=as_of, spine=spine)
-    else:
-        done = _streamed(events, out_file, as_of=as_of, spine=spine, memory=limit, store=store)
+    with local_log(events) as log:
+        if limit is None and store is None:
+            done = _in_memory(log, out_file, as_of=as_of, spine=spine)
+        else:
+            done = _streamed(log, out_file, as_of=as_of, spine=spine, memory=limit, store=store)
     if as_json:
         emit({"features": CATALOG.n_features, "catalog_version": CATALOG.version, **done})
         return

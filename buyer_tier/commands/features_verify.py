@@ -1,4 +1,4 @@
-"""``buyer-tier features verify``: are stored vectors, bit for bit, what the event log gives offline?"""
+"""``buyer-tier features verify``: compare stored vectors with what the event log gives offline."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from serving.verify import Skew
 
 CAUSES: Final = {
-    "late_ingestion": "late ingestion: recorded before the decision, but not in the service by then",
-    "lost_event": "lost event: the service has it, this log has not",
-    "altered_event": "altered event: this log has it with other content",
+    "late_ingestion": "late ingestion (recorded before the decision, not in the service by then)",
+    "lost_event": "lost event (in the service, not in this log)",
+    "altered_event": "altered event (in this log with other content)",
     "unexplained": "unexplained",
 }
 
@@ -65,9 +65,7 @@ def verify(
         raise typer.Exit(1)
 
 
-def _verified(
-    url: str, *, sample: int | None, since: datetime | None, seed: int, events: str | None
-) -> Skew:
+def _verified(url: str, *, sample: int | None, since: datetime | None, seed: int, events: str | None) -> Skew:
     from buyer_tier.log_source import local_log
     from serving.verify import verify as compare
 
@@ -134,7 +132,8 @@ def _print(skew: Skew, show: Any) -> None:
         show(f"changed catalog: {count:,} were made on {version}; {left} features not comparable, left out")
     for cause, words in CAUSES.items():
         if skew.by_cause[cause]:
-            show(f"{skew.by_cause[cause]:,} decisions — {words}")
+            first = next(example for (_, why), example in skew.examples.items() if why == cause)
+            show(f"{words}: {skew.by_cause[cause]:,}, such as {first.decision_id}")
     if skew.by_feature:
         show(_table(skew))
 
@@ -142,12 +141,12 @@ def _print(skew: Skew, show: Any) -> None:
 def _table(skew: Skew) -> Table:
     from rich.table import Table
 
-    table = Table("feature", "cause", title="Differences", title_justify="left")
+    table = Table(title="Differences, each with the values of one decision", title_justify="left")
+    for name in ("feature", "cause"):
+        table.add_column(name, overflow="fold")
     for name in ("decisions", "stored", "offline"):
         table.add_column(name, justify="right")
-    table.add_column("for example")
     for (feature, cause), count in skew.by_feature.most_common():
         example = skew.examples[feature, cause]
-        values = (f"{example.stored:g}", f"{example.offline:g}")
-        table.add_row(feature, cause, f"{count:,}", *values, example.decision_id)
+        table.add_row(feature, cause, f"{count:,}", f"{example.stored:g}", f"{example.offline:g}")
     return table

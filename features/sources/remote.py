@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import fsspec
 
@@ -71,5 +72,6 @@ def _copy(system: Any, name: str, target: Path) -> None:
 
 def _reason(error: Exception, url: str) -> str:
     """Say what is wrong in one line; what the error says of the URL itself may hold a password."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].replace(url, "it")
+    first = (str(error).strip().splitlines() or [type(error).__name__])[0].replace(url, "it")
+    password = urlsplit(url).password
+    return first.replace(password, "***") if password else first

@@ -17,7 +17,6 @@ VERDICTS: Final = pa.array(["abuse_confirmed", "abuse_cleared"])
 _LINK: Final = ("buyer_id", "kind", "link_type", "link_value")
 
 Read = Callable[[Sequence[str]], Iterator[pa.Table]]
-Flags = pa.ChunkedArray
 
 
 def events_about(path: Path, buyers: pa.Array, *, also: pa.Array) -> pa.Table:
@@ -48,7 +47,7 @@ def events_about(path: Path, buyers: pa.Array, *, also: pa.Array) -> pa.Table:
     sights = [part.filter(pc.is_in(_words(part), links)) for part in map(_links, read(_LINK))]
     linked = _joined(sights, _LINK)["buyer_id"].unique()
 
-    def wanted(part: pa.Table) -> Flags:
+    def wanted(part: pa.Table) -> pa.ChunkedArray:
         theirs = pc.or_(pc.is_in(part["buyer_id"], buyers), pc.is_in(part["event_id"], also))
         sight = pc.and_(pc.equal(part["kind"], "identity_linked"), pc.is_in(_words(part), links))
         verdict = pc.and_(pc.is_in(part["kind"], VERDICTS), pc.is_in(part["buyer_id"], linked))

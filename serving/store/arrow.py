@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import adbc_driver_manager
 import adbc_driver_postgresql.dbapi
@@ -33,7 +32,7 @@ def snapshot(url: str) -> Iterator[Cursor]:
     try:
         connection = adbc_driver_postgresql.dbapi.connect(_bounded(url), autocommit=False)
     except adbc_driver_manager.Error as error:
-        raise Unavailable("database", _reason(error)) from error
+        raise Unavailable("database", _unconnected(error)) from error
     with connection, connection.cursor() as cursor:
         run(cursor, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         yield cursor
@@ -85,9 +84,19 @@ def _next(reader: pa.RecordBatchReader) -> pa.RecordBatch | None:
 
 def _bounded(url: str) -> str:
     """Let an address that never answers fail in time."""
-    parts = urlsplit(url)
-    query = [("connect_timeout", str(CONNECT_SECONDS)), *parse_qsl(parts.query, keep_blank_values=True)]
-    return urlunsplit(parts._replace(query=urlencode(query)))
+    if "connect_timeout=" in url:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}connect_timeout={CONNECT_SECONDS}"
+
+
+def _unconnected(error: Exception) -> str:
+    """Say why there is no connection.
+
+    Of a URL that it cannot read, libpq repeats pieces, which may be pieces of the password.
+    """
+    reason = _reason(error).removeprefix("Failed to connect: ")
+    tried = reason.startswith("connection to server")
+    return reason if tried else "there is no such host, or the URL is not postgresql://USER@HOST/NAME"
 
 
 def _reason(error: Exception) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from features.events import SCHEMA
+from features.events import SCHEMA, TIMESTAMP
 from features.skew import Meaning
 
 from .arrow import Cursor, lend, run, streamed, table
@@ -29,7 +29,11 @@ DECISION_COLUMNS: Final = (
     "catalog_version"
 )
 RULES: Final = "(convert_from(answer, 'UTF8')::json -> 'rules')::text AS rules"
-ARRIVED: Final = f"{COLUMNS}, arrival, ingested_at"
+ARRIVED_SCHEMA: Final = pa.schema(
+    [*SCHEMA, pa.field("arrival", pa.int64()), pa.field("ingested_at", TIMESTAMP)]
+)
+"""An event, the transaction that brought it, and when."""
+ARRIVED: Final = ", ".join(ARRIVED_SCHEMA.names)
 ABOUT: Final = f"""
 WITH own AS (SELECT {ARRIVED} FROM events WHERE buyer_id IN (SELECT buyer_id FROM asked_buyers)),
 link AS (SELECT DISTINCT link_type, link_value FROM own WHERE kind = 'identity_linked'),
@@ -88,12 +92,12 @@ def decisions(cursor: Cursor, *, after: str | None, catalog_version: str) -> Ite
 def catalogs(cursor: Cursor) -> dict[str, list[Meaning]]:
     """Give the columns of every catalog that has been in use: name and meaning, in order."""
     found = table(cursor, "SELECT catalog_version, features::text AS features FROM catalogs")
-    return {row["catalog_version"]: [(n, m) for n, m in json.loads(row["features"])] for row in found.to_pylist()}
+    return {
+        row["catalog_version"]: [(n, m) for n, m in json.loads(row["features"])] for row in found.to_pylist()
+    }
 
 
-def decision_ids(
-    cursor: Cursor, *, since: datetime | None, sample: int | None, seed: int
-) -> list[str]:
+def decision_ids(cursor: Cursor, *, since: datetime | None, sample: int | None, seed: int) -> list[str]:
     """Draw decisions, the same ones for the same seed; all of them without ``sample``. In order of the id."""
     where = "true" if since is None else f"decided_at >= {_quoted(since.isoformat())}::timestamptz"
     drawn = "" if sample is None else f"ORDER BY md5(decision_id || {_quoted(str(seed))}) LIMIT {sample:d}"
@@ -108,19 +112,19 @@ def stored_vectors(cursor: Cursor, ids: Sequence[str]) -> pa.Table:
 
 
 def events_about(cursor: Cursor, buyers: pa.Array) -> pa.Table:
-    """Read all that features of these buyers can rest on, with each event's ``arrival`` and ``ingested_at``.
+    """Read all that features of these buyers can rest on, in `ARRIVED_SCHEMA`.
 
     Their events, every sight of other accounts on their links, and those accounts' verdicts of abuse. The
     service's own table of links is not asked: it is among what is verified.
     """
     lend(cursor, "asked_buyers", pa.table({"buyer_id": buyers}))
-    return table(cursor, ABOUT)
+    return table(cursor, ABOUT).cast(ARRIVED_SCHEMA)
 
 
 def events_by_id(cursor: Cursor, ids: pa.Array) -> pa.Table:
     """Read events by their ids, like `events_about`."""
     lend(cursor, "asked_events", pa.table({"event_id": ids}))
-    return table(cursor, BY_ID)
+    return table(cursor, BY_ID).select(ARRIVED_SCHEMA.names).cast(ARRIVED_SCHEMA)
 
 
 def _arrived(after: str | None) -> str:
