@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +20,6 @@ from .store.readback import SNAPSHOT, Mark
 MANIFEST: Final = "manifest.json"
 PENDING: Final = ".pending"
 LOCK: Final = ".lock"
-PART: Final = re.compile(r"(\d{6})(-\w+)?\.parquet")
 
 
 @dataclass(frozen=True)
@@ -71,6 +69,9 @@ class Folder:
 def held(path: Path) -> Iterator[Folder]:
     """Hold a new, an empty or an earlier export's folder; whatever fails leaves it as it was.
 
+    A run that was killed while it moved its parts in leaves whole ones that the manifest does not know; the
+    next writes the same names again.
+
     Raises
     ------
     BadInput
@@ -81,7 +82,7 @@ def held(path: Path) -> Iterator[Folder]:
         path.mkdir(parents=True, exist_ok=True)
         with FileLock(path / LOCK, timeout=0):
             folder = Folder(path, _read(path))
-            _clean(folder)
+            shutil.rmtree(folder.pending, ignore_errors=True)
             folder.pending.mkdir()
             try:
                 yield folder
@@ -114,14 +115,3 @@ def _read(path: Path) -> Manifest | None:
     if gone:
         raise BadInput(f"{path}: {gone[0]} is gone; export everything into a new folder")
     return manifest
-
-
-def _clean(folder: Folder) -> None:
-    """Remove what an interrupted run left: pending parts, and those moved in before it could say so."""
-    shutil.rmtree(folder.pending, ignore_errors=True)
-    known = folder.before.parts if folder.before else {}
-    runs = folder.before.runs if folder.before else 0
-    for part in folder.path.glob("*.parquet/*.parquet"):
-        name = PART.fullmatch(part.name)
-        if name and int(name[1]) > runs and str(part.relative_to(folder.path)) not in known:
-            part.unlink()

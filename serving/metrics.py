@@ -94,7 +94,7 @@ class _Skew(Collector):
         yield GaugeMetricFamily(
             f"{name}_checked_decisions",
             "Stored decisions whose vectors the newest verification recomputed.",
-            value=summary["decisions"],
+            value=summary["compared"],
         )
         found = GaugeMetricFamily(
             f"{name}_differing_decisions", "Of these, by what explains a difference.", labels=["cause"]

@@ -58,7 +58,9 @@ class Skew:
     Attributes
     ----------
     decisions : int
-        How many were compared.
+        How many were drawn.
+    compared : int
+        How many of them have any feature that can be compared.
     differing : int
         How many of them differ anywhere.
     by_cause : counter
@@ -74,6 +76,7 @@ class Skew:
     """
 
     decisions: int = 0
+    compared: int = 0
     differing: int = 0
     by_cause: Counter[str] = field(default_factory=Counter)
     by_feature: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -140,6 +143,7 @@ def _compare(
     stored, comparable = _stored(decisions, catalogs, skew)
     differs = unequal(stored, found) & comparable
     skew.decisions += len(decisions)
+    skew.compared += int(comparable.any(axis=1).sum())
     for row in np.flatnonzero(differs.any(axis=1)).tolist():
         decision = {name: decisions[name][row].as_py() for name in decisions.column_names}
         wanted = np.where(comparable[row], stored[row], found[row])

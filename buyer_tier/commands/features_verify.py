@@ -92,6 +92,7 @@ def _summary(skew: Skew, *, events: str | None) -> dict[str, Any]:
         "log": "service" if events is None else "offline",
         "catalog_version": CATALOG.version,
         "decisions": skew.decisions,
+        "compared": skew.compared,
         "differing": skew.differing,
         "by_cause": {cause: skew.by_cause[cause] for cause in CAUSES} | {"changed_catalog": changed},
         "other_catalogs": [
@@ -125,8 +126,11 @@ def _print(skew: Skew, show: Any) -> None:
     if not skew.decisions:
         show("no decision is stored yet (or none since then): nothing to verify")
         return
-    equal = skew.decisions - skew.differing
-    show(f"{skew.decisions:,} decisions recomputed: {equal:,} equal to the bit, {skew.differing:,} differ")
+    equal = skew.compared - skew.differing
+    show(
+        f"{skew.compared:,} of {skew.decisions:,} decisions recomputed: "
+        f"{equal:,} equal to the bit, {skew.differing:,} differ"
+    )
     for version, count in sorted(skew.other_catalogs.items()):
         left = skew.not_compared[version]
         show(f"changed catalog: {count:,} were made on {version}; {left} features not comparable, left out")

@@ -48,7 +48,7 @@ def buyer_tier(*arguments: str, code: int = 0) -> str:
 
 
 def test_verify_says_that_all_is_equal_and_ends_well(served: str) -> None:
-    assert "1 decisions recomputed: 1 equal to the bit, 0 differ" in buyer_tier("features", "verify")
+    assert "1 of 1 decisions recomputed: 1 equal to the bit, 0 differ" in buyer_tier("features", "verify")
     found = json.loads(buyer_tier("features", "verify", "--all", "--json"))
     assert (found["decisions"], found["differing"], found["log"], found["by_feature"]) == (
         1,
@@ -136,7 +136,7 @@ async def test_the_newest_verification_is_exported_as_metrics(
         database = app.state.database
         for late in (0, 3):
             async with database.connection() as connection:
-                await skew_checks.add(connection, {"decisions": 9, "by_cause": {"late_ingestion": late}})
+                await skew_checks.add(connection, {"compared": 9, "by_cause": {"late_ingestion": late}})
         found = await metrics(client)
     assert found["checked_decisions"] == 9
     assert found['differing_decisions{cause="late_ingestion"}'] == 3

@@ -80,7 +80,7 @@ def test_a_simulated_market_decided_online_is_recomputed_to_the_bit(
     write_log(market.events, tmp_path / "log")
     for log in (None, tmp_path / "log"):
         skew = verify(url, sample=None, log=log)
-        assert (skew.decisions, skew.differing, causes(skew)) == (made, 0, {})
+        assert (skew.decisions, skew.compared, skew.differing, causes(skew)) == (made, made, 0, {})
 
 
 def test_what_the_service_did_not_have_yet_is_late_ingestion(served: str, tmp_path: Path) -> None:
@@ -125,6 +125,14 @@ def test_an_event_that_the_offline_log_gives_to_another_buyer_is_an_altered_even
     rows = neighbourhood()
     rows[0]["buyer_id"] = "somebody"
     assert causes(verify(served, sample=10, log=log_of(rows, tmp_path))) == {ALTERED: 1}
+
+
+def test_an_event_of_another_buyer_that_the_offline_log_gives_to_this_one_is_an_altered_event(
+    served: str, tmp_path: Path
+) -> None:
+    append(served, [paid("theirs", "somebody")])
+    log = log_of([*neighbourhood(), paid("theirs")], tmp_path)
+    assert causes(verify(served, sample=10, log=log)) == {ALTERED: 1}
 
 
 def test_an_event_that_the_service_never_got_is_late(served: str, tmp_path: Path) -> None:
@@ -197,7 +205,9 @@ def test_decisions_of_another_catalog_are_compared_in_what_both_mean_alike(serve
     append(served, [event("late", "good", "order_placed", ASKED_AT - DAY, order_id="x")])
     assert {name for name, _ in verify(served, sample=10).by_feature} <= {known[0][0], known[2][0]}
     run(served, "DELETE FROM catalogs WHERE catalog_version = 'cold'")
-    assert verify(served, sample=10).not_compared == {"cold": CATALOG.n_features}
+    forgotten = verify(served, sample=10)
+    assert forgotten.not_compared == {"cold": CATALOG.n_features}
+    assert (forgotten.decisions, forgotten.compared, forgotten.differing) == (1, 0, 0)
 
 
 def test_a_sample_is_drawn_by_its_seed_among_decisions_since_a_time(url: str, now: datetime) -> None:
