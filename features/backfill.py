@@ -26,6 +26,7 @@ from .catalog import CATALOG
 from .compile import Catalog
 from .declare import Family
 from .errors import BadInput
+from .events import TIMESTAMP
 from .files import replacing
 from .scan import Log, open_log
 from .stream import feature_files
@@ -56,7 +57,7 @@ class _Source:
 
 
 def backfill(
-    path: Path, spine: pa.Table, store: Path, *, catalog: Catalog = CATALOG, memory: int | None = None
+    path: Path | Log, spine: pa.Table, store: Path, *, catalog: Catalog = CATALOG, memory: int | None = None
 ) -> Backfilled:
     """Bring a store up to date with the log, the spine and the catalog; compute what is missing.
 
@@ -70,7 +71,7 @@ def backfill(
     store.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(store / ".lock", timeout=0):
-            return _backfill(path, spine, store, catalog=catalog, memory=memory)
+            return _backfill(open_log(path), spine, store, catalog=catalog, memory=memory)
     except Timeout:
         raise BadInput(f"{store}: another run is writing to it; wait for it") from None
 
@@ -108,10 +109,8 @@ def write_stored(store: Path, out: Path, *, catalog: Catalog = CATALOG) -> int:
     return rows
 
 
-def _backfill(
-    path: Path, spine: pa.Table, store: Path, *, catalog: Catalog, memory: int | None
-) -> Backfilled:
-    keys, sources = checked_spine(spine), _sources(open_log(path))
+def _backfill(log: Log, spine: pa.Table, store: Path, *, catalog: Catalog, memory: int | None) -> Backfilled:
+    keys, sources = checked_spine(spine), _sources(log)
     days = _by_day(keys)
     old, manifest = _read_manifest(store), Manifest()
     for day, rows in days.items():
@@ -125,7 +124,7 @@ def _backfill(
     for marks in sorted(set(missing.values()) - {()}):
         those = [day for day in days if missing[day] == marks]
         part = Catalog([wanted[m] for m in marks], reasons=catalog.reasons)
-        _compute(path, store, {d: days[d] for d in those}, part, memory=memory)
+        _compute(log, store, {d: days[d] for d in those}, part, memory=memory)
         for day in those:
             manifest[day]["parts"][_file_of(part)] = list(marks)
         _write_manifest(store, manifest)
@@ -150,19 +149,21 @@ def _by_day(keys: pa.Table) -> dict[str, pa.Table]:
 
 
 def _sources(log: Log) -> list[_Source]:
-    return [_Source(_digest(part), _first_recorded(part)) for part in log.parts]
+    return [_Source(_digest(part, log), _first_recorded(part, log)) for part in log.parts]
 
 
-def _digest(part: Path) -> str:
-    with part.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _digest(part: str, log: Log) -> str:
+    digest = hashlib.sha256()
+    with log.filesystem.open_input_stream(part, compression=None) as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
-def _first_recorded(part: Path) -> int | None:
+def _first_recorded(part: str, log: Log) -> int | None:
     """Read the earliest ``recorded_at`` off the file's statistics, in microseconds."""
-    metadata = pq.read_metadata(part)
-    at = metadata.schema.to_arrow_schema().get_field_index("recorded_at")
-    firsts: list[int] = []
+    firsts = []
+    metadata = pq.read_metadata(part, filesystem=log.filesystem)
     for g in range(metadata.num_row_groups):
         group = metadata.row_group(g)
         columns = [group.column(c) for c in range(group.num_columns)]
@@ -170,8 +171,8 @@ def _first_recorded(part: Path) -> int | None:
         if group.num_rows and (statistics is None or not statistics.has_min_max):
             return None
         if group.num_rows:
-            firsts.append(pa.scalar(statistics.min, pa.timestamp("us", tz="UTC")).value)
-    return min(firsts) if firsts and at >= 0 else np.iinfo(np.int64).max
+            firsts.append(pa.scalar(statistics.min, TIMESTAMP).value)
+    return min(firsts, default=np.iinfo(np.int64).max)
 
 
 def _inputs(rows: pa.Table, sources: Sequence[_Source]) -> str:
@@ -208,11 +209,11 @@ def _sound(folder: Path, day: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def _compute(
-    path: Path, store: Path, days: Mapping[str, pa.Table], part: Catalog, *, memory: int | None
+    log: Log, store: Path, days: Mapping[str, pa.Table], part: Catalog, *, memory: int | None
 ) -> None:
     """Compute many days in one pass over the log, then cut the result into a file a day."""
     pending = store / ".pending.parquet"
-    feature_files(path, pa.concat_tables(days.values()), pending, catalog=part, memory=memory)
+    feature_files(log, pa.concat_tables(days.values()), pending, catalog=part, memory=memory)
     whole = pq.ParquetFile(pending, memory_map=True)
     batches = _Cutter(whole.iter_batches())
     for day, rows in days.items():

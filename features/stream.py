@@ -5,12 +5,13 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from .batch import checked_spine, evaluate_rows, laid_out
+from .batch import checked_spine, evaluate_rows, laid_out, spine_of
 from .catalog import CATALOG
 from .census import Census, take_census
 from .compile import Catalog
@@ -42,6 +43,7 @@ _BYTES_PER_REF: Final = 40
 _BYTES_PER_ASK: Final = 64
 
 OnGroup = Callable[[int, int], None]
+Asked: TypeAlias = pa.Table | datetime
 
 
 @dataclass(frozen=True)
@@ -62,16 +64,17 @@ def _silent(_done: int, _of: int) -> None:
 
 
 def feature_table_of(
-    path: Path, spine: pa.Table, *, catalog: Catalog = CATALOG, memory: int | None = None
+    path: Path | Log, spine: Asked, *, catalog: Catalog = CATALOG, memory: int | None = None
 ) -> pa.Table:
     """Compute the features of a Parquet log in memory; like `features.batch.feature_table`, but faster.
 
     Parameters
     ----------
-    path : Path
-        A Parquet file or folder of the event contract, rows and files in any order.
-    spine : pa.Table
-        Columns ``buyer_id`` and ``as_of``.
+    path : Path or Log
+        A Parquet file or folder of the event contract, rows and files in any order; or a log from
+        elsewhere, see `features.scan.log_of`.
+    spine : pa.Table or datetime
+        Columns ``buyer_id`` and ``as_of``; an instant asks for every buyer of the log, by id.
     catalog : Catalog
     memory : int, optional
         Bytes that the process may take for the histories; the table itself must fit beside them.
@@ -96,8 +99,8 @@ def feature_table_of(
 
 
 def feature_files(
-    path: Path,
-    spine: pa.Table,
+    path: Path | Log,
+    spine: Asked,
     out: Path,
     *,
     catalog: Catalog = CATALOG,
@@ -138,7 +141,7 @@ def feature_files(
             for g in range(len(job.groups)):
                 parts.compute(g)
                 on_group(g + 1, len(job.groups))
-            _write(job, parts, temporary)
+            write_features(_tables(job, parts), temporary, schema=catalog.schema)
         except OSError:
             shutil.rmtree(work, ignore_errors=True)
             raise
@@ -146,14 +149,16 @@ def feature_files(
     return len(job.keys)
 
 
-def plan_job(path: Path, spine: pa.Table, *, catalog: Catalog, memory: int | None) -> Job:
+def plan_job(path: Path | Log, spine: Asked, *, catalog: Catalog, memory: int | None) -> Job:
     """Check the input, take the census and cut the buyers into groups that fit."""
-    keys, log, needs = checked_spine(spine), open_log(path), needs_of(catalog.plan)
+    asked = spine if isinstance(spine, datetime) else checked_spine(spine)
+    log, needs = open_log(path), needs_of(catalog.plan)
     least = max(LEAST_MEMORY, RESERVED + log.rows * _CENSUS_BYTES_PER_ROW)
     if memory is not None and memory < least:
         raise BadInput(f"{memory / MIB:,.0f} MiB of memory are too few; give at least {least // MIB} MiB")
     census = take_census(log, needs=needs)
     _give_back()
+    keys = spine_of(census.buyer_ids.sort(), asked) if isinstance(asked, datetime) else asked
     index = pc.index_in(keys["buyer_id"], value_set=census.buyer_ids)
     buyer = pc.fill_null(index, len(census.buyer_ids)).to_numpy().astype(np.int64)
     as_of = keys["as_of"].cast(pa.int64()).to_numpy()
@@ -277,11 +282,16 @@ class _GroupFiles:
         return block
 
 
-def _write(job: Job, parts: _InMemory | _GroupFiles, target: Path) -> None:
-    with pq.ParquetWriter(target, job.catalog.schema, compression="zstd") as writer:
-        for low, high in _blocks(len(job.keys)):
-            table = laid_out(job.keys.slice(low, high - low), parts.block(low, high), catalog=job.catalog)
+def write_features(tables: Iterable[pa.Table], target: Path, *, schema: pa.Schema) -> None:
+    """Write tables of features one after the other into one Parquet file."""
+    with pq.ParquetWriter(target, schema, compression="zstd") as writer:
+        for table in tables:
             writer.write_table(table)
+
+
+def _tables(job: Job, parts: _InMemory | _GroupFiles) -> Iterator[pa.Table]:
+    for low, high in _blocks(len(job.keys)):
+        yield laid_out(job.keys.slice(low, high - low), parts.block(low, high), catalog=job.catalog)
 
 
 def _blocks(rows: int) -> Iterator[tuple[int, int]]:
@@ -292,8 +302,7 @@ def _blocks(rows: int) -> Iterator[tuple[int, int]]:
 def _fingerprint(job: Job) -> str:
     """Name what a group's rows follow from: the log's files, the spine and the features' meaning."""
     digest = hashlib.sha256(job.catalog.version.encode() + repr(job.catalog.names).encode())
-    for part in job.log.parts:
-        state = part.stat()
-        digest.update(f"{part} {state.st_size} {state.st_mtime_ns}\n".encode())
+    for file in job.log.infos():
+        digest.update(f"{file.path} {file.size} {file.mtime_ns}\n".encode())
     digest.update(job.as_of.tobytes() + job.buyer.tobytes())
     return digest.hexdigest()[:24]

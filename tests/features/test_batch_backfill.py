@@ -17,7 +17,7 @@ from features.catalog import CATALOG
 from features.compile import Catalog
 from features.errors import BadInput
 from features.events import TIMESTAMP
-from tests.features.streams import BASE, BUYERS, dense_stream, table
+from tests.features.streams import BASE, BUYERS, dense_stream, sound, table
 
 DAYS = ("2025-06-03", "2025-07-01", "2025-08-30")
 FEW = Catalog(CATALOG.families[:6], reasons=CATALOG.reasons)
@@ -35,7 +35,7 @@ def log(tmp_path: Path) -> Path:
     """Write a file of what is recorded before the second day, and one of the rest."""
     folder = tmp_path / "log" / "events.parquet"
     folder.mkdir(parents=True)
-    rows = dense_stream(3)
+    rows = sound(dense_stream(3))
     cut = BASE + timedelta(days=30)
     pq.write_table(table([r for r in rows if r["recorded_at"] < cut]), folder / "june.parquet")
     pq.write_table(table([r for r in rows if r["recorded_at"] >= cut]), folder / "later.parquet")

@@ -59,10 +59,10 @@ def nulled(name: str) -> pa.Table:
         (nulled("buyer_id"), "1.parquet: 1 nulls in buyer_id"),
         (nulled("kind"), "1 nulls in kind"),
         (table([paid(0)]), "1 events repeat an event_id .e0."),
-        (table([paid(1, kind="order_payed")]), "the kind order_payed, which the contract lacks"),
+        (table([paid(1, kind="order_payed")]), "1 event with the kind order_payed, which the contract lacks"),
         (table([paid(1, buyer_id="")]), "1 events have an empty buyer_id"),
-        (table([paid(1, amount_fen=-1)]), "amount_fen holds -1"),
-        (table([paid(1, occurred_at=BASE + timedelta(days=1))]), "1 events are recorded before"),
+        (table([paid(1, amount_fen=-1)]), "1 event with a negative amount_fen .such as -1."),
+        (table([paid(1, occurred_at=BASE + timedelta(days=1))]), "1 event recorded before it occurred"),
         (table([paid(1, amount_fen=MOST - 99)]), "amounts of buyer ann add up to 2.63 fen or more"),
     ],
 )  # fmt: skip
