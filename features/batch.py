@@ -15,8 +15,9 @@ from .compile import Catalog
 from .errors import BadInput
 from .events import TIMESTAMP
 from .history import Histories, pack
-from .kernel import Events, Ints, evaluate
+from .kernel import evaluate
 from .layout import in_threads
+from .matching import Events, Ints
 from .needs import needs_of
 from .typed import FIRST_TIME, LAST_TIME
 

@@ -21,6 +21,8 @@ Found = Iterator[tuple[int, str]]
 
 _OF_ORDER: Final = pa.array(ORDER_KINDS + REFUND_KINDS)
 _DECIDED: Final = pa.array(DISPUTE_OUTCOMES)
+_CLOSED: Final = pa.array(["dispute_closed"])
+_LINKED: Final = pa.array(["identity_linked"])
 
 
 def refuse_broken(part: str, columns: Columns) -> None:
@@ -69,27 +71,34 @@ def _strangers(column: pa.Array, known: tuple[str, ...]) -> pa.Array:
 
 def _orders(columns: Columns) -> Found:
     if "order_id" in columns and columns["order_id"].null_count:
-        bare = columns["kind"].filter(pc.is_null(columns["order_id"]))
-        yield _count(pc.is_in(bare, _OF_ORDER)), "of an order or a refund without order_id"
+        bare = pc.is_null(columns["order_id"])
+        yield _count(pc.and_(bare, _of_kind(columns, _OF_ORDER))), "of an order or a refund without order_id"
 
 
 def _disputes(columns: Columns) -> Found:
     if "outcome" in columns:
-        closed = columns["outcome"].filter(_is(columns["kind"], "dispute_closed"))
-        open_ = len(closed) - _count(pc.is_in(closed, _DECIDED))
-        yield open_, "of a closed dispute without the outcome buyer or merchant"
+        bare = pc.invert(_one_of(columns["outcome"], _DECIDED))
+        closed = _count(pc.and_(bare, _of_kind(columns, _CLOSED)))
+        yield closed, "of a closed dispute without the outcome buyer or merchant"
 
 
 def _links(columns: Columns) -> Found:
-    wanted = [columns[name] for name in ("link_type", "link_value") if name in columns]
-    if wanted:
-        linked = _is(columns["kind"], "identity_linked")
-        bare = max(column.filter(linked).null_count for column in wanted)
-        yield bare, "of kind identity_linked without link_type or link_value"
+    for name in ("link_type", "link_value"):
+        if name in columns and columns[name].null_count:
+            bare = _count(pc.and_(pc.is_null(columns[name]), _of_kind(columns, _LINKED)))
+            yield bare, f"of kind identity_linked without {name}"
 
 
-def _is(kinds: pa.Array, kind: str) -> pa.Array:
-    return pc.is_in(kinds, pa.array([kind]))
+def _of_kind(columns: Columns, kinds: pa.Array) -> pa.Array:
+    return _one_of(columns["kind"], kinds)
+
+
+def _one_of(column: pa.Array, words: pa.Array) -> pa.Array:
+    """Flag rows by their word; a dictionary is asked once and not decoded."""
+    if not pa.types.is_dictionary(column.type):
+        return pc.is_in(column, words)
+    flags = pc.is_in(column.dictionary.cast(pa.string()), words)
+    return pc.fill_null(flags.take(column.indices), False)
 
 
 def _count(flags: pa.Array) -> int:

@@ -25,8 +25,8 @@ from .census import Census, take_census
 from .compile import Catalog
 from .errors import BadInput
 from .files import replacing
-from .kernel import EVENT, Ints
 from .layout import Layout, Overflow
+from .matching import EVENT, Ints
 from .needs import Needs, needs_of
 from .scan import Log, batches, open_log
 
