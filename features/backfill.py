@@ -19,7 +19,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from filelock import FileLock, Timeout
 
 from .batch import checked_spine
 from .catalog import CATALOG
@@ -27,9 +26,9 @@ from .compile import Catalog
 from .declare import Family
 from .errors import BadInput
 from .events import TIMESTAMP
-from .files import replacing
+from .files import claimed, replacing
 from .scan import Log, open_log
-from .stream import feature_files
+from .stream import feature_files, write_features
 
 ENGINE: Final = 1
 """Raise it when the kernel's answers change without a declaration changing: stores are then recomputed."""
@@ -68,12 +67,9 @@ def backfill(
     BadInput
         As `features.stream.feature_files`; also when another run holds the store.
     """
-    store.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(store / ".lock", timeout=0):
-            return _backfill(open_log(path), spine, store, catalog=catalog, memory=memory)
-    except Timeout:
-        raise BadInput(f"{store}: another run is writing to it; wait for it") from None
+    log = open_log(path)
+    with claimed(store, result=store):
+        return _backfill(log, spine, store, catalog=catalog, memory=memory)
 
 
 def stored_days(store: Path, *, catalog: Catalog = CATALOG) -> Iterator[pa.Table]:
@@ -98,15 +94,9 @@ def stored_days(store: Path, *, catalog: Catalog = CATALOG) -> Iterator[pa.Table
 
 def write_stored(store: Path, out: Path, *, catalog: Catalog = CATALOG) -> int:
     """Write all days into one Parquet file, whole or not at all, and return the number of rows."""
-    rows = 0
-    with (
-        replacing(out) as temporary,
-        pq.ParquetWriter(temporary, catalog.schema, compression="zstd") as writer,
-    ):
-        for day in stored_days(store, catalog=catalog):
-            writer.write_table(day)
-            rows += len(day)
-    return rows
+    with claimed(store, result=store), replacing(out) as temporary:
+        write_features(stored_days(store, catalog=catalog), temporary, schema=catalog.schema)
+    return sum(day["rows"] for day in _read_manifest(store).values())
 
 
 def _backfill(log: Log, spine: pa.Table, store: Path, *, catalog: Catalog, memory: int | None) -> Backfilled:
@@ -214,12 +204,13 @@ def _compute(
     """Compute many days in one pass over the log, then cut the result into a file a day."""
     pending = store / ".pending.parquet"
     feature_files(log, pa.concat_tables(days.values()), pending, catalog=part, memory=memory)
-    whole = pq.ParquetFile(pending, memory_map=True)
-    batches = _Cutter(whole.iter_batches())
-    for day, rows in days.items():
-        with replacing(store / day / _file_of(part)) as temporary:
-            pq.write_table(batches.take(len(rows), part.schema), temporary, compression="zstd")
-    pending.unlink()
+    try:
+        batches = _Cutter(pq.ParquetFile(pending, memory_map=True).iter_batches())
+        for day, rows in days.items():
+            with replacing(store / day / _file_of(part)) as temporary:
+                pq.write_table(batches.take(len(rows), part.schema), temporary, compression="zstd")
+    finally:
+        pending.unlink()
 
 
 class _Cutter:

@@ -24,7 +24,7 @@ from .catalog import CATALOG
 from .census import Census, take_census
 from .compile import Catalog
 from .errors import BadInput
-from .files import replacing
+from .files import claimed, replacing
 from .layout import Layout, Overflow
 from .matching import EVENT, Ints
 from .needs import Needs, needs_of
@@ -110,7 +110,8 @@ def feature_files(
     """Compute the features of a Parquet log into a Parquet file, within the memory given.
 
     Groups that are done are kept beside ``out`` until the file is whole: an interrupted run that is
-    started again with the same log, spine, catalog and memory goes on where it stopped.
+    started again with the same log, spine, catalog and memory goes on where it stopped. Each group reads
+    the log again. Two such runs to the same ``out`` do not meet: the second is refused.
 
     Parameters
     ----------
@@ -134,13 +135,14 @@ def feature_files(
         When log or spine cannot be used as they are, or ``out`` cannot be written.
     """
     job = plan_job(path, spine, catalog=catalog, memory=memory)
+    if len(job.groups) == 1:
+        with replacing(out) as temporary:
+            write_features(_tables(job, _InMemory(job)), temporary, schema=catalog.schema)
+        return len(job.keys)
     work = out.with_name(f".{out.name}.work")
-    with replacing(out) as temporary:
+    with claimed(work, result=out), replacing(out) as temporary:
         try:
-            parts = _GroupFiles(work, job) if len(job.groups) > 1 else _InMemory(job)
-            for g in range(len(job.groups)):
-                parts.compute(g)
-                on_group(g + 1, len(job.groups))
+            parts = _GroupFiles(work, job, on_group)
             write_features(_tables(job, parts), temporary, schema=catalog.schema)
         except OSError:
             shutil.rmtree(work, ignore_errors=True)
@@ -244,11 +246,7 @@ class _InMemory:
     """The only group, not written anywhere before the end."""
 
     def __init__(self, job: Job) -> None:
-        self._job = job
-        self._values: npt.NDArray[np.float64] = np.empty((0, 0))
-
-    def compute(self, group: int) -> None:
-        self._values = compute_group(self._job, group)
+        self._values = compute_group(job, 0)
 
     def block(self, low: int, high: int) -> npt.NDArray[np.float64]:
         return self._values[low:high]
@@ -257,19 +255,21 @@ class _InMemory:
 class _GroupFiles:
     """Each group's rows in a file of their own, so that a finished group is never computed again."""
 
-    def __init__(self, folder: Path, job: Job) -> None:
+    def __init__(self, folder: Path, job: Job, on_group: OnGroup) -> None:
         self._job = job
         self._rows = [rows_in_group(job, g) for g in range(len(job.groups))]
-        folder.mkdir(exist_ok=True)
         self._files = [folder / f"{_fingerprint(job)}-{low}-{high}.f8" for low, high in job.groups]
-        for stranger in set(folder.iterdir()) - set(self._files):
+        for stranger in {*folder.glob("*.f8"), *folder.glob("*.part")} - set(self._files):
             stranger.unlink()
+        for group, file in enumerate(self._files):
+            self._compute(group, file)
+            on_group(group + 1, len(self._files))
 
-    def compute(self, group: int) -> None:
-        file = self._files[group]
+    def _compute(self, group: int, file: Path) -> None:
         if not file.exists():
             unfinished = file.with_suffix(".part")
-            compute_group(self._job, group).tofile(unfinished)
+            with unfinished.open("wb") as opened:
+                opened.write(compute_group(self._job, group).data)
             unfinished.replace(file)
 
     def block(self, low: int, high: int) -> npt.NDArray[np.float64]:

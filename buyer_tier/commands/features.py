@@ -122,12 +122,13 @@ def _by_day(
     from features.backfill import backfill, write_stored
     from features.batch import spine_of
     from features.census import buyers_of
+    from features.files import claimed
     from features.scan import open_log
 
     log = open_log(events)
     with err.status("reading who is asked for"):
         spine = spine_of(buyers_of(log), asked) if isinstance(asked, datetime) else asked
-    with err.status(f"computing the features of {len(spine):,} rows"):
+    with err.status(f"computing the features of {len(spine):,} rows"), claimed(store, result=store):
         done = backfill(log, spine, store, memory=memory)
         rows = write_stored(store, out_file)
     counts = {"days_kept": len(done.kept), "days_computed": len(done.computed)}
