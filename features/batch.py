@@ -108,6 +108,10 @@ def checked_spine(spine: pa.Table) -> pa.Table:
             raise BadInput(f"the spine has no column {name} (found: {found})")
         if spine[name].null_count:
             raise BadInput(f"the spine has {spine[name].null_count} nulls in {name}")
+    kind = spine.schema.field("buyer_id").type
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
+        raise BadInput(f"the spine's buyer_id is {kind}, it must be text")
     kind = spine.schema.field("as_of").type
     if not pa.types.is_timestamp(kind) or kind.tz is None:
         raise BadInput(f"the spine's as_of is {kind}, it must be a timestamp with a time zone")
