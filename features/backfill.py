@@ -1,16 +1,17 @@
 """Features kept on disk by day of ``as_of``, so that a new day or a new feature costs only itself.
 
 A store is a folder: one folder a day with Parquet parts, each part some families of features, and a
-manifest that says what every part was computed from. A day's rows follow from its pairs, from the files
-of the log that hold anything recorded before its last ``as_of``, and from the families' meaning. What
-still follows from the same is not computed again.
+manifest that says what every part was computed from. A day's rows follow from its pairs, from the events
+recorded before its last ``as_of``, and from the families' meaning. What still follows from the same is
+not computed again, whatever became of the log's files.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -23,10 +24,11 @@ import pyarrow.parquet as pq
 from .batch import checked_spine
 from .catalog import CATALOG
 from .compile import Catalog
-from .declare import Family
+from .content import fingerprints_before
+from .declare import Family, features_of
 from .errors import BadInput
-from .events import TIMESTAMP
 from .files import claimed, replacing
+from .layout import texts
 from .scan import Log, open_log
 from .stream import feature_files, write_features
 
@@ -45,14 +47,6 @@ class Backfilled:
     kept: tuple[str, ...]
     computed: tuple[str, ...]
     families: int
-
-
-@dataclass(frozen=True)
-class _Source:
-    """A file of the log: its content's digest and the earliest ``recorded_at`` in it (None: unknown)."""
-
-    digest: str
-    first: int | None
 
 
 def backfill(
@@ -82,13 +76,14 @@ def stored_days(store: Path, *, catalog: Catalog = CATALOG) -> Iterator[pa.Table
     """
     manifest = _read_manifest(store)
     for day in sorted(manifest):
-        parts = [
-            pq.read_table(store / day / file, partitioning=None) for file in sorted(manifest[day]["parts"])
-        ]
-        columns = {name: part[name] for part in parts for name in part.column_names}
-        missing = [name for name in catalog.names if name not in columns]
-        if missing:
-            raise BadInput(f"{store}: {day} lacks {missing[0]}; run the backfill again")
+        file_of = {mark: file for file, marks in manifest[day]["parts"].items() for mark in marks}
+        parts = {file: pq.read_table(store / day / file, partitioning=None) for file in file_of.values()}
+        columns: dict[str, pa.ChunkedArray] = {}
+        for family in catalog.families:
+            mark, names = _family_mark(family, catalog), [name for name, _ in features_of(family)]
+            if mark not in file_of:
+                raise BadInput(f"{store}: {day} lacks {names[0]}; run the backfill again")
+            columns |= {name: parts[file_of[mark]][name] for name in ("buyer_id", "as_of", *names)}
         yield pa.table({name: columns[name] for name in catalog.schema.names}, schema=catalog.schema)
 
 
@@ -100,15 +95,14 @@ def write_stored(store: Path, out: Path, *, catalog: Catalog = CATALOG) -> int:
 
 
 def _backfill(log: Log, spine: pa.Table, store: Path, *, catalog: Catalog, memory: int | None) -> Backfilled:
-    keys, sources = checked_spine(spine), _sources(log)
-    days = _by_day(keys)
+    days = _by_day(checked_spine(spine))
+    inputs = _inputs(days, log)
+    wanted = {_family_mark(family, catalog): family for family in catalog.families}
     old, manifest = _read_manifest(store), Manifest()
     for day, rows in days.items():
-        inputs = _inputs(rows, sources)
         before = old.get(day, {})
-        parts = _sound(store / day, before) if before.get("inputs") == inputs else {}
-        manifest[day] = {"inputs": inputs, "rows": len(rows), "parts": parts}
-    wanted = {_family_mark(family, catalog): family for family in catalog.families}
+        parts = _sound(store / day, before, wanted) if before.get("inputs") == inputs[day] else {}
+        manifest[day] = {"inputs": inputs[day], "rows": len(rows), "parts": parts}
     missing = {day: _missing(manifest[day], wanted) for day in days}
     _write_manifest(store, manifest)
     for marks in sorted(set(missing.values()) - {()}):
@@ -138,42 +132,18 @@ def _by_day(keys: pa.Table) -> dict[str, pa.Table]:
     }
 
 
-def _sources(log: Log) -> list[_Source]:
-    return [_Source(_digest(part, log), _first_recorded(part, log)) for part in log.parts]
+def _inputs(days: Mapping[str, pa.Table], log: Log) -> dict[str, str]:
+    """Fingerprint what each day's rows follow from, apart from the features asked for."""
+    last = np.array([pc.max(rows["as_of"]).value for rows in days.values()], np.int64)
+    known = fingerprints_before(log, last)
+    return {day: _input(rows, seen) for (day, rows), seen in zip(days.items(), known, strict=True)}
 
 
-def _digest(part: str, log: Log) -> str:
-    digest = hashlib.sha256()
-    with log.filesystem.open_input_stream(part, compression=None) as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _first_recorded(part: str, log: Log) -> int | None:
-    """Read the earliest ``recorded_at`` off the file's statistics, in microseconds."""
-    firsts = []
-    metadata = pq.read_metadata(part, filesystem=log.filesystem)
-    for g in range(metadata.num_row_groups):
-        group = metadata.row_group(g)
-        columns = [group.column(c) for c in range(group.num_columns)]
-        statistics = next(c.statistics for c in columns if c.path_in_schema == "recorded_at")
-        if group.num_rows and (statistics is None or not statistics.has_min_max):
-            return None
-        if group.num_rows:
-            firsts.append(pa.scalar(statistics.min, TIMESTAMP).value)
-    return min(firsts, default=np.iinfo(np.int64).max)
-
-
-def _inputs(rows: pa.Table, sources: Sequence[_Source]) -> str:
-    """Fingerprint what a day's rows follow from, apart from the features asked for."""
-    last = pc.max(rows["as_of"]).value
-    digest = hashlib.sha256(f"engine {ENGINE}\n".encode())
-    seen = sorted(s.digest for s in sources if s.first is None or s.first < last)
-    digest.update("\n".join(seen).encode())
-    for name in rows.column_names:
-        for text in rows[name].cast(pa.string()).to_pylist():
-            digest.update(f"\0{len(text)} {text}".encode())
+def _input(rows: pa.Table, known: str) -> str:
+    digest = hashlib.sha256(f"engine {ENGINE}\n{known}".encode())
+    ends, data = texts(rows["buyer_id"].combine_chunks().cast(pa.large_string()))
+    for array in (rows["as_of"].cast(pa.int64()).to_numpy(), ends, data[ends[0] : ends[-1]]):
+        digest.update(array.tobytes())
     return digest.hexdigest()
 
 
@@ -186,15 +156,13 @@ def _missing(day: Mapping[str, Any], wanted: Mapping[str, Family]) -> tuple[str,
     return tuple(sorted(wanted.keys() - have))
 
 
-def _sound(folder: Path, day: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return the parts that are there whole."""
+def _sound(folder: Path, day: Mapping[str, Any], wanted: Mapping[str, Family]) -> dict[str, list[str]]:
+    """Return the parts that are there whole and hold something of use."""
     sound = {}
     for file, marks in day["parts"].items():
-        try:
-            if pq.read_metadata(folder / file).num_rows == day["rows"]:
+        with suppress(OSError, pa.ArrowException):
+            if wanted.keys() & set(marks) and pq.read_metadata(folder / file).num_rows == day["rows"]:
                 sound[file] = marks
-        except (OSError, pa.ArrowException):
-            continue
     return sound
 
 
