@@ -75,12 +75,12 @@ def stored_days(store: Path, *, catalog: Catalog = CATALOG) -> Iterator[pa.Table
         When the store lacks features of the catalog.
     """
     manifest = _read_manifest(store)
+    wanted = {mark: [name for name, _ in features_of(f)] for mark, f in _families_by_mark(catalog).items()}
     for day in sorted(manifest):
         file_of = {mark: file for file, marks in manifest[day]["parts"].items() for mark in marks}
-        parts = {file: pq.read_table(store / day / file, partitioning=None) for file in file_of.values()}
+        parts = {file: pq.read_table(store / day / file, partitioning=None) for file in {*file_of.values()}}
         columns: dict[str, pa.ChunkedArray] = {}
-        for family in catalog.families:
-            mark, names = _family_mark(family, catalog), [name for name, _ in features_of(family)]
+        for mark, names in wanted.items():
             if mark not in file_of:
                 raise BadInput(f"{store}: {day} lacks {names[0]}; run the backfill again")
             columns |= {name: parts[file_of[mark]][name] for name in ("buyer_id", "as_of", *names)}
@@ -97,7 +97,7 @@ def write_stored(store: Path, out: Path, *, catalog: Catalog = CATALOG) -> int:
 def _backfill(log: Log, spine: pa.Table, store: Path, *, catalog: Catalog, memory: int | None) -> Backfilled:
     days = _by_day(checked_spine(spine))
     inputs = _inputs(days, log)
-    wanted = {_family_mark(family, catalog): family for family in catalog.families}
+    wanted = _families_by_mark(catalog)
     old, manifest = _read_manifest(store), Manifest()
     for day, rows in days.items():
         before = old.get(day, {})
@@ -147,8 +147,9 @@ def _input(rows: pa.Table, known: str) -> str:
     return digest.hexdigest()
 
 
-def _family_mark(family: Family, catalog: Catalog) -> str:
-    return Catalog((family,), reasons=catalog.reasons).version
+def _families_by_mark(catalog: Catalog) -> dict[str, Family]:
+    """Name each family by its meaning alone."""
+    return {Catalog((family,), reasons=catalog.reasons).version: family for family in catalog.families}
 
 
 def _missing(day: Mapping[str, Any], wanted: Mapping[str, Family]) -> tuple[str, ...]:
