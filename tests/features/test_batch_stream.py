@@ -157,7 +157,7 @@ def test_a_disk_that_fills_leaves_the_old_file_and_nothing_else(
 
 def test_only_what_a_catalog_looks_at_is_needed() -> None:
     paid = Where(kinds=("order_paid",))
-    said = {"reason": "r", "zh": "", "en": "", "windows": (7,)}
+    said = {"reason": "r", "zh": "数", "en": "count", "windows": (7,)}
     count, fen = Count(name="n", where=paid, **said), Sum(name="s", where=paid, **said)
     needs = [
         needs_of(Catalog(f, reasons={"r": CATALOG.reasons["links"]}).plan) for f in ([count], [count, fen])
