@@ -34,11 +34,13 @@ def features(
 ) -> None:
     """Compute every feature of the catalog as it was known at an instant.
 
-    A Parquet log is read once, in pieces. Every file's columns and types are checked, that no event_id
-    repeats, and each event in the columns that features read: times, amounts, ids, words. Whether a
-    refund's order is in the log is asked by `buyer-tier import events`. A CSV log is checked as a whole.
+    A Parquet log is checked in the columns that features read: their types in
+    every file, times, amounts, ids and words, and that no event_id repeats.
+    Whether a refund's order is in the log, `buyer-tier import events` asks.
+    A log with CSV is checked as a whole.
 
-    Rows are in the order of the spine, of buyers' ids for --as-of, and of days with --store.
+    Rows are in the order of the spine; for --as-of, of the buyers' ids; with
+    --store, of days.
 
     Example: buyer-tier features --events market --as-of 2026-09-01T00:00:00Z --out features.parquet
 
