@@ -11,7 +11,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from .kernel import Events, Ints, compiled
+from .machine_code import compiled
+from .matching import Events, Ints
 from .plan import NULL
 
 Codes = npt.NDArray[np.int32]

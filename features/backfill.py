@@ -1,16 +1,17 @@
 """Features kept on disk by day of ``as_of``, so that a new day or a new feature costs only itself.
 
 A store is a folder: one folder a day with Parquet parts, each part some families of features, and a
-manifest that says what every part was computed from. A day's rows follow from its pairs, from the files
-of the log that hold anything recorded before its last ``as_of``, and from the families' meaning. What
-still follows from the same is not computed again.
+manifest that says what every part was computed from. A day's rows follow from its pairs, from the events
+recorded before its last ``as_of``, and from the families' meaning. What still follows from the same is
+not computed again, whatever became of the log's files.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,16 +20,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from filelock import FileLock, Timeout
 
 from .batch import checked_spine
 from .catalog import CATALOG
 from .compile import Catalog
-from .declare import Family
+from .content import fingerprints_before
+from .declare import Family, features_of
 from .errors import BadInput
-from .files import replacing
+from .files import claimed, replacing
+from .layout import texts
 from .scan import Log, open_log
-from .stream import feature_files
+from .stream import feature_files, write_features
 
 ENGINE: Final = 1
 """Raise it when the kernel's answers change without a declaration changing: stores are then recomputed."""
@@ -47,16 +49,8 @@ class Backfilled:
     families: int
 
 
-@dataclass(frozen=True)
-class _Source:
-    """A file of the log: its content's digest and the earliest ``recorded_at`` in it (None: unknown)."""
-
-    digest: str
-    first: int | None
-
-
 def backfill(
-    path: Path, spine: pa.Table, store: Path, *, catalog: Catalog = CATALOG, memory: int | None = None
+    path: Path | Log, spine: pa.Table, store: Path, *, catalog: Catalog = CATALOG, memory: int | None = None
 ) -> Backfilled:
     """Bring a store up to date with the log, the spine and the catalog; compute what is missing.
 
@@ -67,12 +61,9 @@ def backfill(
     BadInput
         As `features.stream.feature_files`; also when another run holds the store.
     """
-    store.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(store / ".lock", timeout=0):
-            return _backfill(path, spine, store, catalog=catalog, memory=memory)
-    except Timeout:
-        raise BadInput(f"{store}: another run is writing to it; wait for it") from None
+    log = open_log(path)
+    with claimed(store, result=store):
+        return _backfill(log, spine, store, catalog=catalog, memory=memory)
 
 
 def stored_days(store: Path, *, catalog: Catalog = CATALOG) -> Iterator[pa.Table]:
@@ -84,48 +75,40 @@ def stored_days(store: Path, *, catalog: Catalog = CATALOG) -> Iterator[pa.Table
         When the store lacks features of the catalog.
     """
     manifest = _read_manifest(store)
+    wanted = {mark: [name for name, _ in features_of(f)] for mark, f in _families_by_mark(catalog).items()}
     for day in sorted(manifest):
-        parts = [
-            pq.read_table(store / day / file, partitioning=None) for file in sorted(manifest[day]["parts"])
-        ]
-        columns = {name: part[name] for part in parts for name in part.column_names}
-        missing = [name for name in catalog.names if name not in columns]
-        if missing:
-            raise BadInput(f"{store}: {day} lacks {missing[0]}; run the backfill again")
+        file_of = {mark: file for file, marks in manifest[day]["parts"].items() for mark in marks}
+        parts = {file: pq.read_table(store / day / file, partitioning=None) for file in {*file_of.values()}}
+        columns: dict[str, pa.ChunkedArray] = {}
+        for mark, names in wanted.items():
+            if mark not in file_of:
+                raise BadInput(f"{store}: {day} lacks {names[0]}; run the backfill again")
+            columns |= {name: parts[file_of[mark]][name] for name in ("buyer_id", "as_of", *names)}
         yield pa.table({name: columns[name] for name in catalog.schema.names}, schema=catalog.schema)
 
 
 def write_stored(store: Path, out: Path, *, catalog: Catalog = CATALOG) -> int:
     """Write all days into one Parquet file, whole or not at all, and return the number of rows."""
-    rows = 0
-    with (
-        replacing(out) as temporary,
-        pq.ParquetWriter(temporary, catalog.schema, compression="zstd") as writer,
-    ):
-        for day in stored_days(store, catalog=catalog):
-            writer.write_table(day)
-            rows += len(day)
-    return rows
+    with claimed(store, result=store), replacing(out) as temporary:
+        write_features(stored_days(store, catalog=catalog), temporary, schema=catalog.schema)
+    return sum(day["rows"] for day in _read_manifest(store).values())
 
 
-def _backfill(
-    path: Path, spine: pa.Table, store: Path, *, catalog: Catalog, memory: int | None
-) -> Backfilled:
-    keys, sources = checked_spine(spine), _sources(open_log(path))
-    days = _by_day(keys)
+def _backfill(log: Log, spine: pa.Table, store: Path, *, catalog: Catalog, memory: int | None) -> Backfilled:
+    days = _by_day(checked_spine(spine))
+    inputs = _inputs(days, log)
+    wanted = _families_by_mark(catalog)
     old, manifest = _read_manifest(store), Manifest()
     for day, rows in days.items():
-        inputs = _inputs(rows, sources)
         before = old.get(day, {})
-        parts = _sound(store / day, before) if before.get("inputs") == inputs else {}
-        manifest[day] = {"inputs": inputs, "rows": len(rows), "parts": parts}
-    wanted = {_family_mark(family, catalog): family for family in catalog.families}
+        parts = _sound(store / day, before, wanted) if before.get("inputs") == inputs[day] else {}
+        manifest[day] = {"inputs": inputs[day], "rows": len(rows), "parts": parts}
     missing = {day: _missing(manifest[day], wanted) for day in days}
     _write_manifest(store, manifest)
     for marks in sorted(set(missing.values()) - {()}):
         those = [day for day in days if missing[day] == marks]
         part = Catalog([wanted[m] for m in marks], reasons=catalog.reasons)
-        _compute(path, store, {d: days[d] for d in those}, part, memory=memory)
+        _compute(log, store, {d: days[d] for d in those}, part, memory=memory)
         for day in those:
             manifest[day]["parts"][_file_of(part)] = list(marks)
         _write_manifest(store, manifest)
@@ -149,45 +132,24 @@ def _by_day(keys: pa.Table) -> dict[str, pa.Table]:
     }
 
 
-def _sources(log: Log) -> list[_Source]:
-    return [_Source(_digest(part), _first_recorded(part)) for part in log.parts]
+def _inputs(days: Mapping[str, pa.Table], log: Log) -> dict[str, str]:
+    """Fingerprint what each day's rows follow from, apart from the features asked for."""
+    last = np.array([pc.max(rows["as_of"]).value for rows in days.values()], np.int64)
+    known = fingerprints_before(log, last)
+    return {day: _input(rows, seen) for (day, rows), seen in zip(days.items(), known, strict=True)}
 
 
-def _digest(part: Path) -> str:
-    with part.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _first_recorded(part: Path) -> int | None:
-    """Read the earliest ``recorded_at`` off the file's statistics, in microseconds."""
-    metadata = pq.read_metadata(part)
-    at = metadata.schema.to_arrow_schema().get_field_index("recorded_at")
-    firsts: list[int] = []
-    for g in range(metadata.num_row_groups):
-        group = metadata.row_group(g)
-        columns = [group.column(c) for c in range(group.num_columns)]
-        statistics = next(c.statistics for c in columns if c.path_in_schema == "recorded_at")
-        if group.num_rows and (statistics is None or not statistics.has_min_max):
-            return None
-        if group.num_rows:
-            firsts.append(pa.scalar(statistics.min, pa.timestamp("us", tz="UTC")).value)
-    return min(firsts) if firsts and at >= 0 else np.iinfo(np.int64).max
-
-
-def _inputs(rows: pa.Table, sources: Sequence[_Source]) -> str:
-    """Fingerprint what a day's rows follow from, apart from the features asked for."""
-    last = pc.max(rows["as_of"]).value
-    digest = hashlib.sha256(f"engine {ENGINE}\n".encode())
-    seen = sorted(s.digest for s in sources if s.first is None or s.first < last)
-    digest.update("\n".join(seen).encode())
-    for name in rows.column_names:
-        for text in rows[name].cast(pa.string()).to_pylist():
-            digest.update(f"\0{len(text)} {text}".encode())
+def _input(rows: pa.Table, known: str) -> str:
+    digest = hashlib.sha256(f"engine {ENGINE}\n{known}".encode())
+    ends, data = texts(rows["buyer_id"].combine_chunks().cast(pa.large_string()))
+    for array in (rows["as_of"].cast(pa.int64()).to_numpy(), ends, data[ends[0] : ends[-1]]):
+        digest.update(array.tobytes())
     return digest.hexdigest()
 
 
-def _family_mark(family: Family, catalog: Catalog) -> str:
-    return Catalog((family,), reasons=catalog.reasons).version
+def _families_by_mark(catalog: Catalog) -> dict[str, Family]:
+    """Name each family by its meaning alone."""
+    return {Catalog((family,), reasons=catalog.reasons).version: family for family in catalog.families}
 
 
 def _missing(day: Mapping[str, Any], wanted: Mapping[str, Family]) -> tuple[str, ...]:
@@ -195,30 +157,29 @@ def _missing(day: Mapping[str, Any], wanted: Mapping[str, Family]) -> tuple[str,
     return tuple(sorted(wanted.keys() - have))
 
 
-def _sound(folder: Path, day: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return the parts that are there whole."""
+def _sound(folder: Path, day: Mapping[str, Any], wanted: Mapping[str, Family]) -> dict[str, list[str]]:
+    """Return the parts that are there whole and hold something of use."""
     sound = {}
     for file, marks in day["parts"].items():
-        try:
-            if pq.read_metadata(folder / file).num_rows == day["rows"]:
+        with suppress(OSError, pa.ArrowException):
+            if wanted.keys() & set(marks) and pq.read_metadata(folder / file).num_rows == day["rows"]:
                 sound[file] = marks
-        except (OSError, pa.ArrowException):
-            continue
     return sound
 
 
 def _compute(
-    path: Path, store: Path, days: Mapping[str, pa.Table], part: Catalog, *, memory: int | None
+    log: Log, store: Path, days: Mapping[str, pa.Table], part: Catalog, *, memory: int | None
 ) -> None:
     """Compute many days in one pass over the log, then cut the result into a file a day."""
     pending = store / ".pending.parquet"
-    feature_files(path, pa.concat_tables(days.values()), pending, catalog=part, memory=memory)
-    whole = pq.ParquetFile(pending, memory_map=True)
-    batches = _Cutter(whole.iter_batches())
-    for day, rows in days.items():
-        with replacing(store / day / _file_of(part)) as temporary:
-            pq.write_table(batches.take(len(rows), part.schema), temporary, compression="zstd")
-    pending.unlink()
+    feature_files(log, pa.concat_tables(days.values()), pending, catalog=part, memory=memory)
+    try:
+        batches = _Cutter(pq.ParquetFile(pending, memory_map=True).iter_batches())
+        for day, rows in days.items():
+            with replacing(store / day / _file_of(part)) as temporary:
+                pq.write_table(batches.take(len(rows), part.schema), temporary, compression="zstd")
+    finally:
+        pending.unlink()
 
 
 class _Cutter:

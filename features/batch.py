@@ -15,9 +15,11 @@ from .compile import Catalog
 from .errors import BadInput
 from .events import TIMESTAMP
 from .history import Histories, pack
-from .kernel import Events, Ints, evaluate
+from .kernel import evaluate
 from .layout import in_threads
+from .matching import Events, Ints
 from .needs import needs_of
+from .typed import FIRST_TIME, LAST_TIME
 
 _BLOCK: Final = 1024
 
@@ -106,8 +108,24 @@ def checked_spine(spine: pa.Table) -> pa.Table:
             raise BadInput(f"the spine has no column {name} (found: {found})")
         if spine[name].null_count:
             raise BadInput(f"the spine has {spine[name].null_count} nulls in {name}")
+    kind = spine.schema.field("buyer_id").type
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
+        raise BadInput(f"the spine's buyer_id is {kind}, it must be text")
     kind = spine.schema.field("as_of").type
     if not pa.types.is_timestamp(kind) or kind.tz is None:
         raise BadInput(f"the spine's as_of is {kind}, it must be a timestamp with a time zone")
     fields = [pa.field("buyer_id", pa.string()), pa.field("as_of", TIMESTAMP)]
-    return spine.select(["buyer_id", "as_of"]).cast(pa.schema(fields))
+    try:
+        keys = spine.select(["buyer_id", "as_of"]).cast(pa.schema(fields))
+    except pa.ArrowInvalid as error:
+        raise BadInput(f"the spine is not exact in microseconds ({str(error).splitlines()[0]})") from None
+    return _within_calendar(keys)
+
+
+def _within_calendar(keys: pa.Table) -> pa.Table:
+    """Refuse instants so far away that a window's beginning would leave 64 bits."""
+    ends = pc.min_max(keys["as_of"])
+    if len(keys) and not FIRST_TIME.value <= ends["min"].value <= ends["max"].value <= LAST_TIME.value:
+        raise BadInput("the spine has an as_of outside the years 1 to 9999; check its unit")
+    return keys

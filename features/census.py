@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +17,7 @@ from .events import SCHEMA
 from .history import with_peers
 from .layout import Numbering, texts
 from .needs import Needs
-from .scan import Log, batches, open_log
+from .scan import Log, batches
 
 _LINKING = pa.array(["identity_linked", "abuse_confirmed", "abuse_cleared"])
 _LINK_COLUMNS = ("kind", "recorded_at", "link_type", "link_value")
@@ -48,10 +47,10 @@ class Census:
     peer_codes: Codes
 
 
-def buyers_of(path: Path) -> pa.Array:
+def buyers_of(log: Log) -> pa.Array:
     """Return the ids of all buyers in a Parquet log, sorted."""
     numbering = Numbering()
-    for batch in batches(open_log(path), ["buyer_id"]):
+    for batch in batches(log, ["buyer_id"]):
         numbering.add(batch.column("buyer_id"))
     return numbering.settle()[0].sort()
 
@@ -71,7 +70,7 @@ def take_census(log: Log, *, needs: Needs) -> Census:
     for batch in batches(log, columns):
         end = at + len(batch)
         if end > log.rows:
-            raise BadInput(f"{log.path}: grew while it was read; run again")
+            raise BadInput(f"{log.name}: grew while it was read; run again")
         codes[at:end] = numbering.add(batch.column("buyer_id"))
         hash_texts(*texts(batch.column("event_id").cast(pa.large_string())), hashes[at:end])
         if needs.peers:
@@ -81,7 +80,7 @@ def take_census(log: Log, *, needs: Needs) -> Census:
     del hashes
     buyer_ids, meaning = numbering.settle()
     if (codes < 0).any():
-        raise BadInput(f"{log.path}: {(codes < 0).sum()} events have an empty buyer_id")
+        raise BadInput(f"{log.name}: {(codes < 0).sum()} events have an empty buyer_id")
     for start in range(0, len(codes), 1 << 20):
         codes[start : start + (1 << 20)] = meaning[codes[start : start + (1 << 20)]]
     peers = _peers_of(linking)
@@ -129,6 +128,6 @@ def _refuse_repeats(log: Log, hashes: npt.NDArray[np.uint64]) -> None:
     if repeats:
         example = Counter(suspects).most_common(1)[0][0]
         raise BadInput(
-            f"{log.path}: {repeats} events repeat an event_id ({example}); "
+            f"{log.name}: {repeats} events repeat an event_id ({example}); "
             "import the log first, it splits repeats off"
         )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import glob
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from features.errors import BadInput
 
@@ -13,6 +17,8 @@ from features.errors import BadInput
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary sibling to write to; it takes the name of ``path`` when the block succeeds.
+
+    What a killed run left is removed: a temporary file is locked for as long as its writer lives.
 
     Raises
     ------
@@ -24,10 +30,43 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(path)
         try:
-            yield temporary
-            temporary.replace(path)
+            with temporary.open("wb") as held:
+                fcntl.flock(held, fcntl.LOCK_EX)
+                yield temporary
+                temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise BadInput(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def _remove_leftovers(path: Path) -> None:
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        with suppress(OSError), left.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            left.unlink()
+
+
+@contextmanager
+def claimed(folder: Path, *, result: Path) -> Iterator[None]:
+    """Make a folder and keep other runs out of it; one process may claim it again within.
+
+    Raises
+    ------
+    BadInput
+        Another run has it, or it cannot be made; the message names ``result``.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock", timeout=0, is_singleton=True)
+        lock.acquire()
+    except Timeout:
+        raise BadInput(f"{result}: another run is writing to it; wait for it") from None
+    except OSError as error:
+        raise BadInput(f"{result}: cannot be written ({error.strerror or error})") from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -7,15 +7,15 @@ themselves are the kernel's own functions.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, ParamSpec, TypeVar, cast
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 from numba.cpython.unsafe.numbers import trailing_zeros
 
-from .kernel import _entity, _learn_order, _matches, _read
+from .kernel import read_row
+from .machine_code import compiled
+from .matching import entity, learn_order, matches
 from .plan import FEATURE, MEDIAN, NULL, SELECTOR
 
 RECENT: Final = np.dtype(
@@ -44,12 +44,8 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bytes = npt.NDArray[np.uint8]
 
-P = ParamSpec("P")
-R = TypeVar("R")
-_jit = cast("Callable[[Callable[P, R]], Callable[P, R]]", njit(cache=True, nogil=True, error_model="numpy"))
 
-
-@_jit
+@compiled
 def _number(names: Ints, size: int, name: int) -> int:
     """Find a name's number, the newest first; ``size`` when it is new, -1 for null."""
     if name == 0:
@@ -61,7 +57,7 @@ def _number(names: Ints, size: int, name: int) -> int:
     return size
 
 
-@_jit
+@compiled
 def _name(event: Any, names: Ints, head: Ints, orders: Records, tables: Any, latest: Any) -> None:
     """Number the event's order, party and category, with room for what is new."""
     order = _number(tables[2], head[N_ORDERS], names[1])
@@ -82,7 +78,7 @@ def _name(event: Any, names: Ints, head: Ints, orders: Records, tables: Any, lat
     event.order_ref, event.party_ref, event.category_ref = order, party, category
 
 
-@_jit
+@compiled
 def _take_away(recent: Records, folded: Ints, base: int, s: int, earlier: int) -> None:
     """Let the selector no longer count an entity's earlier event."""
     if earlier >= base:
@@ -91,7 +87,7 @@ def _take_away(recent: Records, folded: Ints, base: int, s: int, earlier: int) -
         folded[s] -= 1
 
 
-@_jit
+@compiled
 def absorb(
     events: Records,
     names: Ints,
@@ -112,20 +108,20 @@ def absorb(
     for i in range(len(events)):
         size, base = head[N_RECENT], head[FOLDED]
         _name(events[i], names[i], head, orders, tables, latest)
-        head[PREVIOUS] = _learn_order(events, seen, orders, 0, i, head[PREVIOUS])
+        head[PREVIOUS] = learn_order(events, seen, orders, 0, i, head[PREVIOUS])
         event, bits, lag = events[i], np.int64(0), seen[i].pay_lag
         for j in range(kind_start[event.kind], kind_start[event.kind + 1]):
             s = kind_selector[j]
             selector = selectors[s]
-            hit = _matches(event, lag, orders, selector)
+            hit = matches(event, lag, orders, selector)
             if selector.entity != 0:
-                entity = _entity(event, selector.entity)
-                if entity < 0:
+                which = entity(event, selector.entity)
+                if which < 0:
                     continue
                 if hit or selector.until_mask >> event.kind & 1:
                     of = latest[selector.entity - 1]
-                    _take_away(recent, folded, base, s, of[entity, column[s]])
-                    of[entity, column[s]] = base + size if hit else -1
+                    _take_away(recent, folded, base, s, of[which, column[s]])
+                    of[which, column[s]] = base + size if hit else -1
             if hit:
                 bits |= np.int64(1) << s
                 known[s, 0] = event.recorded_at
@@ -141,14 +137,14 @@ def absorb(
         head[LAST_RECORDED], head[LAST_OCCURRED] = event.recorded_at, event.occurred_at
 
 
-@_jit
+@compiled
 def _value(event: Any, which: int) -> Any:
     if which == 0:
         return event.amount_fen
     return event.line_count if which == 1 else event.pay_lag
 
 
-@_jit
+@compiled
 def _add(event: Any, totals: Ints, bucket: int, selectors: Records, sum_value: Ints) -> None:
     bits = event.mask
     while bits:
@@ -161,7 +157,7 @@ def _add(event: Any, totals: Ints, bucket: int, selectors: Records, sum_value: I
                 totals[len(selectors) + v, bucket] += value
 
 
-@_jit
+@compiled
 def _first_at_or_after(recent: Records, when: int) -> int:
     low, high = 0, len(recent)
     while low < high:
@@ -173,7 +169,7 @@ def _first_at_or_after(recent: Records, when: int) -> int:
     return low
 
 
-@_jit
+@compiled
 def fold(
     recent: Records,
     until: int,
@@ -206,7 +202,7 @@ def fold(
     return old
 
 
-@_jit
+@compiled
 def _select(values: Ints, size: int, rank: int) -> int:
     """Put the value of a rank in its place (Hoare's selection), smaller ones before it."""
     low, high = 0, size - 1
@@ -231,7 +227,7 @@ def _select(values: Ints, size: int, rank: int) -> int:
     return found
 
 
-@_jit
+@compiled
 def _middle(values: Ints, size: int) -> int:
     """Move the middle one or two of the values to the front; say how many they are."""
     if size == 0:
@@ -247,7 +243,7 @@ def _middle(values: Ints, size: int) -> int:
     return 2
 
 
-@_jit
+@compiled
 def _collect(lasting: Ints, recent: Records, cuts: Ints, median: Any, m: int, values: Ints) -> int:
     """Gather the values that a median is over."""
     size = 0
@@ -265,7 +261,7 @@ def _collect(lasting: Ints, recent: Records, cuts: Ints, median: Any, m: int, va
     return size
 
 
-@_jit
+@compiled
 def read_vector(packed: Bytes, plan: Bytes, layout: int, as_of: int, out: Floats) -> int:
     """Write the features at ``as_of`` into ``out``; return one of the codes above.
 
@@ -314,5 +310,5 @@ def read_vector(packed: Bytes, plan: Bytes, layout: int, as_of: int, out: Floats
     for m in range(len(medians)):
         size = _collect(lasting, recent, cuts, medians[m], m, values[m])
         sizes[m] = _middle(values[m], size)
-    _read(features, totals, known, medians, values, sizes, as_of, out)
+    read_row(features, totals, known, medians, values, sizes, as_of, out)
     return OK

@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 
 from .errors import BadInput
 from .events import SCHEMA, TIMESTAMP
-from .kernel import Events
 from .layout import Layout, Numbering, Overflow
 from .links import Link, PeerEvent, Verdict, peer_events
+from .matching import Events
 from .needs import EVERYTHING, Needs
 
 _NOT_PACKED: Final = ("after_sale_id", "goods_type", "reason", "imputed")

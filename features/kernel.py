@@ -14,50 +14,16 @@ tuple, which made the sweep several times slower.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import timedelta
-from typing import Any, Final, ParamSpec, TypeVar, cast
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
-from numba import njit
 
-from .declare import BASKET_GAP
-from .plan import DAY_US, KIND_CODE, NULL, OP_MEDIAN, OP_RATIO, OP_SINCE_LAST, OP_TOTAL, Plan
-
-PAID_KIND: Final = KIND_CODE["order_paid"]
-BASKET_GAP_US: Final = BASKET_GAP // timedelta(microseconds=1)
-
-EVENT: Final = np.dtype(
-    [
-        ("recorded_at", "i8"),
-        ("occurred_at", "i8"),
-        ("amount_fen", "i8"),
-        ("order_ref", "i4"),
-        ("party_ref", "i4"),
-        ("category_ref", "i4"),
-        ("line_count", "i4"),
-        ("kind", "i1"),
-        ("codes", "i1", (5,)),
-        ("pad", "i1", (2,)),
-    ]
-)
-"""One packed event, 48 bytes. Refs number a buyer's orders, parties and categories from 0 in order of
-first appearance, -1 for null; ``codes`` are stage, fault, outcome, actor and link type."""
+from .machine_code import compiled
+from .matching import Events, Floats, Ints, Records, entity, learn_order, matches
+from .plan import DAY_US, NULL, OP_MEDIAN, OP_RATIO, OP_SINCE_LAST, OP_TOTAL, Plan
 
 _SEEN: Final = np.dtype([("mask", "i8"), ("pay_lag", "i8")])
 _ORDER: Final = np.dtype([("paid_at", "i8"), ("paid", "i8"), ("basket", "i8")])
-
-Events = npt.NDArray[np.void]
-Records = npt.NDArray[np.void]
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-
-P = ParamSpec("P")
-R = TypeVar("R")
-compiled = cast(
-    "Callable[[Callable[P, R]], Callable[P, R]]", njit(cache=True, nogil=True, error_model="numpy")
-)
 
 
 @compiled
@@ -68,60 +34,6 @@ def _value(events: Events, seen: Records, at: int, i: int, which: int) -> int:
         lines = events[at + i].line_count
         return NULL if lines < 0 else lines
     return seen[i].pay_lag
-
-
-@compiled
-def _learn_order(events: Events, seen: Records, orders: Records, at: int, i: int, previous: int) -> int:
-    """Remember payments, set the event's pay lag, and return the order paid last (-1 for none)."""
-    event = events[at + i]
-    order = event.order_ref
-    if order < 0:
-        seen[i].pay_lag = NULL
-        return previous
-    when = event.occurred_at
-    if event.kind == PAID_KIND and orders[order].paid_at == NULL:
-        if previous >= 0 and abs(when - orders[previous].paid_at) <= BASKET_GAP_US:
-            orders[previous].basket = 1
-            orders[order].basket = 1
-        orders[order].paid_at = when
-        orders[order].paid = event.amount_fen
-        previous = order
-    paid_at = orders[order].paid_at
-    seen[i].pay_lag = NULL if paid_at == NULL else when - paid_at
-    return previous
-
-
-@compiled
-def _matches(event: Any, lag: int, orders: Records, selector: Any) -> bool:
-    if selector.kind_mask >> event.kind & 1 == 0:
-        return False
-    for c in range(5):
-        if selector.code_masks[c] >> event.codes[c] & 1 == 0:
-            return False
-    amount, order = event.amount_fen, event.order_ref
-    if not selector.amount_low <= amount < selector.amount_high:
-        return False
-    if not selector.lag_low <= lag < selector.lag_high:
-        return False
-    if selector.basket >= 0 and (order < 0 or orders[order].basket != selector.basket):
-        return False
-    if selector.partial >= 0:
-        if order < 0 or amount == NULL or orders[order].paid == NULL:
-            return False
-        return (amount < orders[order].paid) == (selector.partial == 1)
-    return True
-
-
-@compiled
-def _entity(event: Any, which: int) -> int:
-    """Name the event's entity by its ref, -1 when it has none."""
-    if which == 1:
-        return event.party_ref
-    if which == 2:
-        return event.category_ref
-    if which == 3:
-        return event.order_ref
-    return 0
 
 
 @compiled
@@ -152,19 +64,19 @@ def _enter(
     for j in range(kind_start[event.kind], kind_start[event.kind + 1]):
         s = kind_selector[j]
         selector = selectors[s]
-        hit = _matches(event, seen[i].pay_lag, orders, selector)
+        hit = matches(event, seen[i].pay_lag, orders, selector)
         if selector.entity != 0:
-            entity = _entity(event, selector.entity)
-            if entity < 0:
+            which = entity(event, selector.entity)
+            if which < 0:
                 continue
             if hit or selector.until_mask >> event.kind & 1:
                 row = selector.latest
-                earlier = latest[row, entity]
+                earlier = latest[row, which]
                 if earlier >= 0:
                     seen[earlier].mask &= ~(np.int64(1) << s)
                     if earlier < head:
                         totals[s, _bucket_of(edges, earlier)] -= 1
-                latest[row, entity] = i if hit else -1
+                latest[row, which] = i if hit else -1
         if hit:
             bits |= np.int64(1) << s
             known[s, 0] = event.recorded_at
@@ -250,7 +162,7 @@ def _window_total(totals: Ints, accumulator: int, bucket: int) -> int:
 
 
 @compiled
-def _read(
+def read_row(
     features: Records,
     totals: Ints,
     known: Ints,
@@ -325,7 +237,7 @@ def _evaluate(
                 since = as_of[r] - bounds[k - 1]
                 new[k] = _first_at_or_after(events, at + edges[k], at + new[0], since) - at
             for i in range(head, new[0]):
-                previous = _learn_order(events, seen, orders, at, i, previous)
+                previous = learn_order(events, seen, orders, at, i, previous)
                 _enter(
                     events,
                     seen,
@@ -352,7 +264,7 @@ def _evaluate(
                 for i in range(max(head, new[low]), new[0]):
                     _move_medians(events, seen, medians, values, sizes, at, i, m, True)
             edges[:] = new
-            _read(features, totals, known, medians, values, sizes, as_of[r], out[place[r]])
+            read_row(features, totals, known, medians, values, sizes, as_of[r], out[place[r]])
 
 
 def evaluate(

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from .arrange import Bytes, Codes, arrange, scatter
 from .errors import BadInput
-from .kernel import EVENT, Events, Ints
+from .matching import EVENT, Events, Ints
 from .needs import Needs
 from .plan import ALL_KINDS, CODED, KIND_CODE, NULL
 

@@ -15,11 +15,14 @@ from features.checks import split
 from features.errors import BadInput
 from features.events import SCHEMA
 from features.files import replacing
+from features.parts import EVENTS_FILE, is_csv, parts_of
 
-EVENTS_FILE: Final = "events.parquet"
-TRUTH_FILE: Final = "truth.parquet"
-TABLE_SUFFIXES: Final = (".parquet", ".csv")
 _COMPRESSION: Final = "zstd"
+
+
+def is_checked_whole(path: Path) -> bool:
+    """Tell whether CSV is among the log's files: `read_log` takes it, `features.scan` does not."""
+    return any(is_csv(part) for part in parts_of(path))
 
 
 def read_log(path: Path) -> pa.Table:
@@ -57,7 +60,7 @@ def split_log(path: Path) -> CheckReport:
     BadInput
         Nothing to read, an unreadable file, a missing column.
     """
-    raw = _concatenated(path, [_read_file(part) for part in _parts(path)])
+    raw = _concatenated(path, [_read_file(Path(part)) for part in parts_of(path)])
     try:
         return split(raw)
     except BadInput as error:
@@ -84,29 +87,6 @@ def write_table(table: pa.Table, path: Path, *, kind: str) -> None:
         pacsv.write_csv(table, path)
     else:
         pq.write_table(table, path, compression=_COMPRESSION)
-
-
-def _parts(path: Path) -> list[Path]:
-    if not path.exists():
-        raise BadInput(f"{path}: no such file or folder")
-    if path.is_file():
-        if path.suffix.lower() not in TABLE_SUFFIXES:
-            raise BadInput(f"{path}: neither .parquet nor .csv")
-        return [path]
-    if (path / EVENTS_FILE).exists():
-        return _parts(path / EVENTS_FILE)
-    files = sorted(
-        file for file in path.rglob("*") if file.suffix.lower() in TABLE_SUFFIXES and file.is_file()
-    )
-    parts = [f for f in files if f.name != TRUTH_FILE and not _hidden(f.relative_to(path))]
-    if not parts:
-        raise BadInput(f"{path}: holds no {EVENTS_FILE} and no other .parquet or .csv file of events")
-    return parts
-
-
-def _hidden(path: Path) -> bool:
-    """Tell the temporary and bookkeeping files that Spark and others leave beside their parts."""
-    return any(part.startswith((".", "_")) for part in path.parts)
 
 
 def _read_file(path: Path) -> pa.Table:

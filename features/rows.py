@@ -17,8 +17,8 @@ import pyarrow as pa
 
 from .errors import BadInput
 from .events import TIMESTAMP
-from .kernel import EVENT, Events
 from .links import Link, PeerEvent, Verdict, peer_events
+from .matching import EVENT, Events
 from .plan import CODED, KIND_CODE, NULL
 
 Row = Mapping[str, Any]
@@ -26,7 +26,7 @@ Row = Mapping[str, Any]
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 NAMED: Final = ("order_id", "shop_id", "category_id")
-"""Columns whose values a history numbers, in the order of the refs of `features.kernel.EVENT`."""
+"""Columns whose values a history numbers, in the order of the refs of `features.matching.EVENT`."""
 
 _COLUMNS: Final = (
     *("event_id", "buyer_id", "kind", "occurred_at", "recorded_at", "amount_fen", "line_count", "link_value"),
@@ -38,7 +38,7 @@ _JUDGED: Final = ("abuse_confirmed", "abuse_cleared")
 _OTHER: Final = 63
 _STAGE, _FAULT, _OUTCOME, _ACTOR, _LINK = (vocabulary for _, vocabulary in CODED)
 _RECORD: Final = struct.Struct("<qqqiiiib5b2x")
-"""`features.kernel.EVENT` as one C struct."""
+"""`features.matching.EVENT` as one C struct."""
 
 
 class Placed(NamedTuple):

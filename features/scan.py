@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pyarrow import fs
 
 from .errors import BadInput
 from .events import OPTIONAL_COLUMNS, SCHEMA, TIMESTAMP, VOCABULARY
+from .parts import HERE, is_csv, parts_of
+from .row_checks import refuse_broken
 
-EVENTS_FILE: Final = "events.parquet"
-TRUTH_FILE: Final = "truth.parquet"
 BATCH_ROWS: Final = 1 << 18
 _REPEATING: Final = [*VOCABULARY, "outcome", "shop_id", "category_id"]
 """Columns of few words: Parquet's own dictionary is kept rather than decoded and found again."""
@@ -29,32 +29,58 @@ class Log:
 
     Attributes
     ----------
-    path : Path
-    parts : tuple of Path
-        In the order of their names, which is the order of the rows.
+    name : str
+        What to call it in messages.
+    parts : tuple of str
+        Paths on ``filesystem``; their order is the order of the rows and changes no feature.
     rows : int
+    filesystem : pyarrow.fs.FileSystem
     """
 
-    path: Path
-    parts: tuple[Path, ...]
+    name: str
+    parts: tuple[str, ...]
     rows: int
+    filesystem: fs.FileSystem
+
+    def infos(self) -> list[fs.FileInfo]:
+        """Return size and time of every file, as they are now."""
+        found: list[fs.FileInfo] = self.filesystem.get_file_info(list(self.parts))
+        return found
 
 
-def open_log(path: Path) -> Log:
-    """Look at every file's schema before any row is read.
+def open_log(path: str | Path | Log, *, filesystem: fs.FileSystem = HERE) -> Log:
+    """Find a Parquet log's files and look at every schema before any row is read.
 
     Raises
     ------
     BadInput
-        No Parquet file, an unreadable file, a missing column, a time without zone, another type.
+        As `features.parts.parts_of` and `log_of`.
     """
-    parts = _parquet_parts(path)
+    return (
+        path
+        if isinstance(path, Log)
+        else log_of(str(path), parts_of(path, filesystem=filesystem), filesystem)
+    )
+
+
+def log_of(name: str, parts: Sequence[str], filesystem: fs.FileSystem = HERE) -> Log:
+    """Take these Parquet files, on any file system that Arrow knows, as one log.
+
+    An fsspec file system goes in as ``PyFileSystem(FSSpecHandler(it))``.
+
+    Raises
+    ------
+    BadInput
+        A CSV file, an unreadable file, a missing column, a time without zone, another type.
+    """
     rows = 0
     for part in parts:
-        with _reading(part), pq.ParquetFile(part) as file:
+        if is_csv(part):
+            raise BadInput(f"{part}: is CSV, which is not read in pieces; import it to Parquet first")
+        with _reading(part), pq.ParquetFile(part, filesystem=filesystem) as file:
             _check_schema(part, file.schema_arrow)
             rows += file.metadata.num_rows
-    return Log(path, parts, rows)
+    return Log(name, tuple(parts), rows, filesystem)
 
 
 def batches(log: Log, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -63,10 +89,10 @@ def batches(log: Log, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     Raises
     ------
     BadInput
-        A null where the contract has none, a time that microseconds do not hold, a negative amount, an
-        event recorded before it occurred, an unreadable file.
+        A null where the contract has none, a time that microseconds do not hold, a row that
+        `features.row_checks` refuses, an unreadable file.
     """
-    source = (batch for part in log.parts for batch in _of_part(part, columns))
+    source = (batch for part in log.parts for batch in _of_part(log, part, columns))
     with ThreadPoolExecutor(1) as reader:
         ahead = reader.submit(next, source, None)
         while (batch := ahead.result()) is not None:
@@ -74,31 +100,20 @@ def batches(log: Log, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
             yield batch
 
 
-def _of_part(part: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    with _reading(part), pq.ParquetFile(part, read_dictionary=_REPEATING, memory_map=False) as file:
+def _of_part(log: Log, part: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    with _reading(part), pq.ParquetFile(part, filesystem=log.filesystem, read_dictionary=_REPEATING) as file:
         there = [name for name in columns if name in file.schema_arrow.names]
         for batch in file.iter_batches(BATCH_ROWS, columns=there):
             yield _conformed(part, batch, columns)
 
 
-def _conformed(part: Path, batch: pa.RecordBatch, columns: Iterable[str]) -> pa.RecordBatch:
+def _conformed(part: str, batch: pa.RecordBatch, columns: Iterable[str]) -> pa.RecordBatch:
     arrays = {name: _column(part, batch, name) for name in columns}
-    _check_values(part, arrays)
+    refuse_broken(part, arrays)
     return pa.RecordBatch.from_pydict(arrays)
 
 
-def _check_values(part: Path, arrays: dict[str, pa.Array]) -> None:
-    """Refuse what no event can be, among the columns that are read."""
-    least = pc.min(arrays["amount_fen"]).as_py() if "amount_fen" in arrays else None
-    if least is not None and least < 0:
-        raise BadInput(f"{part}: amount_fen holds {least}; an amount is never negative")
-    if "occurred_at" in arrays and "recorded_at" in arrays:
-        early = pc.sum(pc.less(arrays["recorded_at"], arrays["occurred_at"])).as_py()
-        if early:
-            raise BadInput(f"{part}: {early} events are recorded before they occurred; correct the times")
-
-
-def _column(part: Path, batch: pa.RecordBatch, name: str) -> pa.Array:
+def _column(part: str, batch: pa.RecordBatch, name: str) -> pa.Array:
     field = SCHEMA.field(name)
     if name not in batch.schema.names:
         return pa.nulls(len(batch), field.type)
@@ -114,7 +129,7 @@ def _column(part: Path, batch: pa.RecordBatch, name: str) -> pa.Array:
         raise BadInput(f"{part}: {name} is {column.type} and not exact as {field.type} ({first})") from None
 
 
-def _check_schema(part: Path, schema: pa.Schema) -> None:
+def _check_schema(part: str, schema: pa.Schema) -> None:
     for field in SCHEMA:
         if field.name in OPTIONAL_COLUMNS and field.name not in schema.names:
             continue
@@ -140,21 +155,8 @@ def _readable(found: pa.DataType, wanted: pa.DataType) -> bool:
     )
 
 
-def _parquet_parts(path: Path) -> tuple[Path, ...]:
-    if not path.exists():
-        raise BadInput(f"{path}: no such file or folder")
-    root = path / EVENTS_FILE if (path / EVENTS_FILE).exists() else path
-    if root.is_file():
-        return (root,)
-    found = sorted(p for p in root.rglob("*.parquet") if p.is_file() and p.name != TRUTH_FILE)
-    parts = tuple(p for p in found if not any(s.startswith((".", "_")) for s in p.relative_to(root).parts))
-    if not parts:
-        raise BadInput(f"{path}: holds no {EVENTS_FILE} and no other .parquet file of events")
-    return parts
-
-
 @contextmanager
-def _reading(part: Path) -> Iterator[None]:
+def _reading(part: str) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError) as error:

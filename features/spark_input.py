@@ -28,7 +28,7 @@ def open_log(spark: SparkSession, path: str) -> DataFrame:
     BadInput
         Nothing there, or no Parquet.
     """
-    from .log import EVENTS_FILE
+    from .parts import EVENTS_FILE
 
     inside = f"{path.rstrip('/')}/{EVENTS_FILE}"
     return _read(spark, inside if _exists(spark, inside) else path)

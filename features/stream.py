@@ -5,12 +5,13 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,14 +19,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from .batch import checked_spine, evaluate_rows, laid_out
+from .batch import checked_spine, evaluate_rows, laid_out, spine_of
 from .catalog import CATALOG
 from .census import Census, take_census
 from .compile import Catalog
 from .errors import BadInput
-from .files import replacing
-from .kernel import EVENT, Ints
+from .files import claimed, replacing
 from .layout import Layout, Overflow
+from .matching import EVENT, Ints
 from .needs import Needs, needs_of
 from .scan import Log, batches, open_log
 
@@ -42,6 +43,7 @@ _BYTES_PER_REF: Final = 40
 _BYTES_PER_ASK: Final = 64
 
 OnGroup = Callable[[int, int], None]
+Asked: TypeAlias = pa.Table | datetime
 
 
 @dataclass(frozen=True)
@@ -62,16 +64,17 @@ def _silent(_done: int, _of: int) -> None:
 
 
 def feature_table_of(
-    path: Path, spine: pa.Table, *, catalog: Catalog = CATALOG, memory: int | None = None
+    path: Path | Log, spine: Asked, *, catalog: Catalog = CATALOG, memory: int | None = None
 ) -> pa.Table:
     """Compute the features of a Parquet log in memory; like `features.batch.feature_table`, but faster.
 
     Parameters
     ----------
-    path : Path
-        A Parquet file or folder of the event contract, rows and files in any order.
-    spine : pa.Table
-        Columns ``buyer_id`` and ``as_of``.
+    path : Path or Log
+        A Parquet file or folder of the event contract, rows and files in any order; or a log from
+        elsewhere, see `features.scan.log_of`.
+    spine : pa.Table or datetime
+        Columns ``buyer_id`` and ``as_of``; an instant asks for every buyer of the log, by id.
     catalog : Catalog
     memory : int, optional
         Bytes that the process may take for the histories; the table itself must fit beside them.
@@ -96,8 +99,8 @@ def feature_table_of(
 
 
 def feature_files(
-    path: Path,
-    spine: pa.Table,
+    path: Path | Log,
+    spine: Asked,
     out: Path,
     *,
     catalog: Catalog = CATALOG,
@@ -107,7 +110,8 @@ def feature_files(
     """Compute the features of a Parquet log into a Parquet file, within the memory given.
 
     Groups that are done are kept beside ``out`` until the file is whole: an interrupted run that is
-    started again with the same log, spine, catalog and memory goes on where it stopped.
+    started again with the same log, spine, catalog and memory goes on where it stopped. Each group reads
+    the log again. Two such runs to the same ``out`` do not meet: the second is refused.
 
     Parameters
     ----------
@@ -131,14 +135,15 @@ def feature_files(
         When log or spine cannot be used as they are, or ``out`` cannot be written.
     """
     job = plan_job(path, spine, catalog=catalog, memory=memory)
+    if len(job.groups) == 1:
+        with replacing(out) as temporary:
+            write_features(_tables(job, _InMemory(job)), temporary, schema=catalog.schema)
+        return len(job.keys)
     work = out.with_name(f".{out.name}.work")
-    with replacing(out) as temporary:
+    with claimed(work, result=out), replacing(out) as temporary:
         try:
-            parts = _GroupFiles(work, job) if len(job.groups) > 1 else _InMemory(job)
-            for g in range(len(job.groups)):
-                parts.compute(g)
-                on_group(g + 1, len(job.groups))
-            _write(job, parts, temporary)
+            parts = _GroupFiles(work, job, on_group)
+            write_features(_tables(job, parts), temporary, schema=catalog.schema)
         except OSError:
             shutil.rmtree(work, ignore_errors=True)
             raise
@@ -146,14 +151,16 @@ def feature_files(
     return len(job.keys)
 
 
-def plan_job(path: Path, spine: pa.Table, *, catalog: Catalog, memory: int | None) -> Job:
+def plan_job(path: Path | Log, spine: Asked, *, catalog: Catalog, memory: int | None) -> Job:
     """Check the input, take the census and cut the buyers into groups that fit."""
-    keys, log, needs = checked_spine(spine), open_log(path), needs_of(catalog.plan)
+    asked = spine if isinstance(spine, datetime) else checked_spine(spine)
+    log, needs = open_log(path), needs_of(catalog.plan)
     least = max(LEAST_MEMORY, RESERVED + log.rows * _CENSUS_BYTES_PER_ROW)
     if memory is not None and memory < least:
         raise BadInput(f"{memory / MIB:,.0f} MiB of memory are too few; give at least {least // MIB} MiB")
     census = take_census(log, needs=needs)
     _give_back()
+    keys = spine_of(census.buyer_ids.sort(), asked) if isinstance(asked, datetime) else asked
     index = pc.index_in(keys["buyer_id"], value_set=census.buyer_ids)
     buyer = pc.fill_null(index, len(census.buyer_ids)).to_numpy().astype(np.int64)
     as_of = keys["as_of"].cast(pa.int64()).to_numpy()
@@ -239,11 +246,7 @@ class _InMemory:
     """The only group, not written anywhere before the end."""
 
     def __init__(self, job: Job) -> None:
-        self._job = job
-        self._values: npt.NDArray[np.float64] = np.empty((0, 0))
-
-    def compute(self, group: int) -> None:
-        self._values = compute_group(self._job, group)
+        self._values = compute_group(job, 0)
 
     def block(self, low: int, high: int) -> npt.NDArray[np.float64]:
         return self._values[low:high]
@@ -252,19 +255,21 @@ class _InMemory:
 class _GroupFiles:
     """Each group's rows in a file of their own, so that a finished group is never computed again."""
 
-    def __init__(self, folder: Path, job: Job) -> None:
+    def __init__(self, folder: Path, job: Job, on_group: OnGroup) -> None:
         self._job = job
         self._rows = [rows_in_group(job, g) for g in range(len(job.groups))]
-        folder.mkdir(exist_ok=True)
         self._files = [folder / f"{_fingerprint(job)}-{low}-{high}.f8" for low, high in job.groups]
-        for stranger in set(folder.iterdir()) - set(self._files):
+        for stranger in {*folder.glob("*.f8"), *folder.glob("*.part")} - set(self._files):
             stranger.unlink()
+        for group, file in enumerate(self._files):
+            self._compute(group, file)
+            on_group(group + 1, len(self._files))
 
-    def compute(self, group: int) -> None:
-        file = self._files[group]
+    def _compute(self, group: int, file: Path) -> None:
         if not file.exists():
             unfinished = file.with_suffix(".part")
-            compute_group(self._job, group).tofile(unfinished)
+            with unfinished.open("wb") as opened:
+                opened.write(compute_group(self._job, group).data)
             unfinished.replace(file)
 
     def block(self, low: int, high: int) -> npt.NDArray[np.float64]:
@@ -277,11 +282,16 @@ class _GroupFiles:
         return block
 
 
-def _write(job: Job, parts: _InMemory | _GroupFiles, target: Path) -> None:
-    with pq.ParquetWriter(target, job.catalog.schema, compression="zstd") as writer:
-        for low, high in _blocks(len(job.keys)):
-            table = laid_out(job.keys.slice(low, high - low), parts.block(low, high), catalog=job.catalog)
+def write_features(tables: Iterable[pa.Table], target: Path, *, schema: pa.Schema) -> None:
+    """Write tables of features one after the other into one Parquet file."""
+    with pq.ParquetWriter(target, schema, compression="zstd") as writer:
+        for table in tables:
             writer.write_table(table)
+
+
+def _tables(job: Job, parts: _InMemory | _GroupFiles) -> Iterator[pa.Table]:
+    for low, high in _blocks(len(job.keys)):
+        yield laid_out(job.keys.slice(low, high - low), parts.block(low, high), catalog=job.catalog)
 
 
 def _blocks(rows: int) -> Iterator[tuple[int, int]]:
@@ -292,8 +302,7 @@ def _blocks(rows: int) -> Iterator[tuple[int, int]]:
 def _fingerprint(job: Job) -> str:
     """Name what a group's rows follow from: the log's files, the spine and the features' meaning."""
     digest = hashlib.sha256(job.catalog.version.encode() + repr(job.catalog.names).encode())
-    for part in job.log.parts:
-        state = part.stat()
-        digest.update(f"{part} {state.st_size} {state.st_mtime_ns}\n".encode())
+    for file in job.log.infos():
+        digest.update(f"{file.path} {file.size} {file.mtime_ns}\n".encode())
     digest.update(job.as_of.tobytes() + job.buyer.tobytes())
     return digest.hexdigest()[:24]

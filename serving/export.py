@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from features.errors import BadInput
 from features.events import SCHEMA
-from features.log import EVENTS_FILE
+from features.parts import EVENTS_FILE
 
 from .decision_table import decision_table
 from .export_folder import Folder, Manifest, held

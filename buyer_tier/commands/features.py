@@ -24,7 +24,7 @@ def features(
     ] = None,
     memory: Annotated[
         str | None,
-        typer.Option(help="Stream a Parquet log and take at most this much, such as 4GiB (at least 1GiB)."),
+        typer.Option(help="Take at most this much, such as 4GiB (at least 1GiB), in more passes."),
     ] = None,
     store: Annotated[
         Path | None,
@@ -34,8 +34,13 @@ def features(
 ) -> None:
     """Compute every feature of the catalog as it was known at an instant.
 
-    With --memory or --store the log is streamed from Parquet files that `buyer-tier import` has checked.
-    With --store the rows are in the order of their days.
+    A Parquet log is checked in the columns that features read: their types in
+    every file, times, amounts, ids and words, and that no event_id repeats.
+    Whether a refund's order is in the log, `buyer-tier import events` asks.
+    A log with CSV is checked as a whole.
+
+    Rows are in the order of the spine; for --as-of, of the buyers' ids; with
+    --store, of days.
 
     Example: buyer-tier features --events market --as-of 2026-09-01T00:00:00Z --out features.parquet
 
@@ -49,11 +54,9 @@ def features(
     if (as_of is None) == (spine is None):
         raise BadInput("give either --as-of for every buyer or --spine FILE for chosen pairs")
     limit = None if memory is None else size_in_bytes(memory, option="--memory")
+    asked = _read_spine(spine) if spine is not None else instant(str(as_of), option="--as-of")
     with local_log(events) as log:
-        if limit is None and store is None:
-            done = _in_memory(log, out_file, as_of=as_of, spine=spine)
-        else:
-            done = _streamed(log, out_file, as_of=as_of, spine=spine, memory=limit, store=store)
+        done = _compute(log, out_file, asked, memory=limit, store=store)
     if as_json:
         emit({"features": CATALOG.n_features, "catalog_version": CATALOG.version, **done})
         return
@@ -72,52 +75,65 @@ def size_in_bytes(text: str, *, option: str) -> int:
     return int(float(found[1]) * 1024 ** (1 + "KMGT".index(found[2].upper())))
 
 
-def _in_memory(events: Path, out_file: Path, *, as_of: str | None, spine: Path | None) -> dict[str, int]:
+def _compute(
+    events: Path, out_file: Path, asked: pa.Table | datetime, *, memory: int | None, store: Path | None
+) -> dict[str, int]:
+    from features.log import is_checked_whole
+
+    if store is not None:
+        return _by_day(events, out_file, asked, memory=memory, store=store)
+    if memory is None and is_checked_whole(events):
+        return _of_csv(events, out_file, asked)
+    return _of_parquet(events, out_file, asked, memory=memory)
+
+
+def _of_parquet(
+    events: Path, out_file: Path, asked: pa.Table | datetime, *, memory: int | None
+) -> dict[str, int]:
     from buyer_tier.console import err
-    from features.batch import feature_table
+    from features.stream import feature_files
+
+    with err.status("computing the features") as status:
+
+        def told(done: int, groups: int) -> None:
+            status.update(f"computing the features: {done} of {groups} groups of buyers")
+
+        return {"rows": feature_files(events, asked, out_file, memory=memory, on_group=told)}
+
+
+def _of_csv(events: Path, out_file: Path, asked: pa.Table | datetime) -> dict[str, int]:
+    from buyer_tier.console import err
+    from features.batch import feature_table, spine_of
     from features.files import replacing
-    from features.log import read_log, write_table
+    from features.log import read_log
+    from features.stream import write_features
 
     with err.status("reading the event log"):
         log = read_log(events)
-        asked = (
-            _every_buyer(log["buyer_id"].unique().sort(), as_of) if as_of is not None else _read_spine(spine)
-        )
+    if isinstance(asked, datetime):
+        asked = spine_of(log["buyer_id"].unique().sort(), asked)
     with err.status(f"computing the features of {len(asked):,} rows"):
         table = feature_table(log, asked)
     with replacing(out_file) as temporary:
-        write_table(table, temporary, kind=".parquet")
+        write_features([table], temporary, schema=table.schema)
     return {"rows": len(table)}
 
 
-def _streamed(
-    events: Path,
-    out_file: Path,
-    *,
-    as_of: str | None,
-    spine: Path | None,
-    memory: int | None,
-    store: Path | None,
+def _by_day(
+    events: Path, out_file: Path, asked: pa.Table | datetime, *, memory: int | None, store: Path
 ) -> dict[str, int]:
     from buyer_tier.console import err
     from features.backfill import backfill, write_stored
+    from features.batch import spine_of
     from features.census import buyers_of
-    from features.stream import feature_files
+    from features.files import claimed
+    from features.scan import open_log
 
+    log = open_log(events)
     with err.status("reading who is asked for"):
-        asked = _every_buyer(buyers_of(events), as_of) if as_of is not None else _read_spine(spine)
-    with err.status(f"computing the features of {len(asked):,} rows") as status:
-        if store is None:
-            of = f"of {len(asked):,} rows"
-            rows = feature_files(
-                events,
-                asked,
-                out_file,
-                memory=memory,
-                on_group=lambda n, all_: status.update(f"{of}: {n} of {all_} groups of buyers"),
-            )
-            return {"rows": rows}
-        done = backfill(events, asked, store, memory=memory)
+        spine = spine_of(buyers_of(log), asked) if isinstance(asked, datetime) else asked
+    with err.status(f"computing the features of {len(spine):,} rows"), claimed(store, result=store):
+        done = backfill(log, spine, store, memory=memory)
         rows = write_stored(store, out_file)
     counts = {"days_kept": len(done.kept), "days_computed": len(done.computed)}
     return {"rows": rows, **counts, "families_computed": done.families}
@@ -136,13 +152,7 @@ def instant(text: str, *, option: str) -> datetime:
     return when
 
 
-def _every_buyer(buyers: pa.Array, as_of: str) -> pa.Table:
-    from features.batch import spine_of
-
-    return spine_of(buyers, instant(as_of, option="--as-of"))
-
-
-def _read_spine(path: Path | None) -> pa.Table:
+def _read_spine(path: Path) -> pa.Table:
     import pyarrow as pa
     import pyarrow.csv as pacsv
     import pyarrow.parquet as pq

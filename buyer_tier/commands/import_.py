@@ -107,7 +107,7 @@ def import_retail(
 
 
 def _refuse_targets(source: Path, directory: Path, rejects: Path | None) -> None:
-    from features.log import EVENTS_FILE, TABLE_SUFFIXES
+    from features.parts import EVENTS_FILE, TABLE_SUFFIXES
 
     if rejects is not None and rejects.suffix.lower() not in TABLE_SUFFIXES:
         raise BadInput(f"{rejects}: --rejects must end in {' or '.join(TABLE_SUFFIXES)}")

@@ -8,9 +8,10 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import fsspec
+from pyarrow.fs import FSSpecHandler, PyFileSystem
 
 from features.errors import BadInput
-from features.log import EVENTS_FILE, TABLE_SUFFIXES, TRUTH_FILE
+from features.parts import parts_of
 
 PIECE_BYTES: Final = 1 << 22
 
@@ -36,27 +37,14 @@ def fetch(url: str, folder: Path, *, shown: str) -> Path:
         system, root = fsspec.core.url_to_fs(url)
         if "file" in (system.protocol if isinstance(system.protocol, tuple) else (system.protocol,)):
             return Path(root)
-        files = _files(system, root)
+        files = parts_of(root, filesystem=PyFileSystem(FSSpecHandler(system)))
         for name in files:
             _copy(system, name, folder / _below(name, root))
-    except BadInput:
-        raise
+    except BadInput as error:
+        raise BadInput(str(error).replace(root, shown)) from error
     except Exception as error:  # each file system raises its own kinds
         raise BadInput(f"{shown}: cannot be read ({_reason(error, url)})") from error
-    if not files:
-        raise BadInput(f"{shown}: holds no {EVENTS_FILE} and no other .parquet or .csv file of events")
-    return folder / PurePosixPath(root).name if files == [root] else folder
-
-
-def _files(system: Any, root: str) -> list[str]:
-    """Name the files that a local reader would look at."""
-    if system.isfile(root):
-        return [root]
-    if not system.exists(root):
-        raise FileNotFoundError("no such file or folder")
-    found = sorted(f for f in system.find(root) if PurePosixPath(f).suffix.lower() in TABLE_SUFFIXES)
-    log = [f for f in found if _below(f, root).parts[0] == EVENTS_FILE]
-    return log or [f for f in found if PurePosixPath(f).name != TRUTH_FILE]
+    return folder / PurePosixPath(root).name if files == (root,) else folder
 
 
 def _below(name: str, root: str) -> PurePosixPath:

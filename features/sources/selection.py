@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.events import SCHEMA
-from features.log import EVENTS_FILE, read_log
+from features.log import is_checked_whole, read_log
 from features.scan import batches, open_log
 
 VERDICTS: Final = pa.array(["abuse_confirmed", "abuse_cleared"])
@@ -41,7 +41,7 @@ def events_about(path: Path, buyers: pa.Array, *, also: pa.Array) -> pa.Table:
     BadInput
         The log cannot be used as it is.
     """
-    read = _whole(path) if _has_csv(path) else _streamed(path)
+    read = _whole(path) if is_checked_whole(path) else _streamed(path)
     own = [_links(part.filter(pc.is_in(part["buyer_id"], buyers))) for part in read(_LINK)]
     links = _words(_joined(own, _LINK)).unique()
     sights = [part.filter(pc.is_in(_words(part), links)) for part in map(_links, read(_LINK))]
@@ -83,9 +83,3 @@ def _streamed(path: Path) -> Read:
 def _whole(path: Path) -> Read:
     table = read_log(path)
     return lambda columns: iter([table.select(columns)])
-
-
-def _has_csv(path: Path) -> bool:
-    if path.is_dir() and not (path / EVENTS_FILE).exists():
-        return any(path.rglob("*.csv"))
-    return path.suffix.lower() == ".csv"

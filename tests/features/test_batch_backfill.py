@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,13 +12,15 @@ import pytest
 from filelock import FileLock
 
 from features import backfill as module
-from features.backfill import Backfilled, backfill, stored_days
+from features.backfill import Backfilled, backfill, stored_days, write_stored
 from features.batch import feature_table
 from features.catalog import CATALOG
 from features.compile import Catalog
+from features.declare import Count, Where
 from features.errors import BadInput
 from features.events import TIMESTAMP
-from tests.features.streams import BASE, BUYERS, dense_stream, table
+from features.scan import Log
+from tests.features.streams import BASE, BUYERS, dense_stream, sound, table
 
 DAYS = ("2025-06-03", "2025-07-01", "2025-08-30")
 FEW = Catalog(CATALOG.families[:6], reasons=CATALOG.reasons)
@@ -35,7 +38,7 @@ def log(tmp_path: Path) -> Path:
     """Write a file of what is recorded before the second day, and one of the rest."""
     folder = tmp_path / "log" / "events.parquet"
     folder.mkdir(parents=True)
-    rows = dense_stream(3)
+    rows = sound(dense_stream(3))
     cut = BASE + timedelta(days=30)
     pq.write_table(table([r for r in rows if r["recorded_at"] < cut]), folder / "june.parquet")
     pq.write_table(table([r for r in rows if r["recorded_at"] >= cut]), folder / "later.parquet")
@@ -68,27 +71,101 @@ def test_a_new_feature_computes_that_feature(log: Path) -> None:
     assert run(log, *DAYS, catalog=ONE_MORE).families == 1
 
 
-def test_events_recorded_later_leave_earlier_days_alone(log: Path) -> None:
-    run(log, *DAYS)
-    late = {"event_id": "x", "buyer_id": "ann", "kind": "order_paid", "amount_fen": 5}
-    when = BASE + timedelta(days=60)
-    extra = table([{**late, "occurred_at": when, "recorded_at": when}])
-    pq.write_table(extra, log / "events.parquet" / "new.parquet")
-    assert run(log, *DAYS) == Backfilled(kept=DAYS[:2], computed=DAYS[2:], families=6)
-
-
-def test_events_recorded_earlier_recompute_every_day_that_can_see_them(log: Path) -> None:
-    run(log, *DAYS)
-    when = BASE + timedelta(days=10)
-    early = {
+def add(log: Path, *, occurred: float, recorded: float) -> None:
+    """Add a file with one event of that many days after the first."""
+    event = {
         "event_id": "x",
         "buyer_id": "ann",
         "kind": "order_paid",
-        "occurred_at": when,
-        "recorded_at": when,
+        "order_id": "o9",
+        "amount_fen": 5,
+        "occurred_at": BASE + timedelta(days=occurred),
+        "recorded_at": BASE + timedelta(days=recorded),
     }
-    pq.write_table(table([early]), log / "events.parquet" / "new.parquet")
-    assert run(log, *DAYS) == Backfilled(kept=DAYS[:1], computed=DAYS[1:], families=6)
+    pq.write_table(table([event]), log / "events.parquet" / "new.parquet")
+
+
+SECOND = 30
+"""Days from the first event to the second day of `DAYS`."""
+
+
+@pytest.mark.parametrize(
+    ("occurred", "recorded", "first"),
+    [
+        (0, 1, 0),
+        (0, 2, 1),  # at the first day's instant itself: not known there
+        (1, SECOND - 1, 1),
+        (1, SECOND, 2),  # late: it occurred long before days that could not see it
+        (60, 60, 2),
+        (1, 90, 3),
+    ],
+)
+def test_an_event_recomputes_exactly_the_days_that_can_see_it_however_late_it_is(
+    log: Path, occurred: float, recorded: float, first: int
+) -> None:
+    run(log, *DAYS)
+    add(log, occurred=occurred, recorded=recorded)
+    families = 6 if first < 3 else 0
+    assert run(log, *DAYS) == Backfilled(kept=DAYS[:first], computed=DAYS[first:], families=families)
+
+
+def test_only_what_is_missing_is_computed(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[set[str], set[str]]] = []
+    compute = module.feature_files
+
+    def told(events: Log, pairs: pa.Table, out: Path, *, catalog: Catalog, memory: int | None) -> int:
+        asked.append(({str(t)[:10] for t in pairs["as_of"].to_pylist()}, set(catalog.names)))
+        return compute(events, pairs, out, catalog=catalog, memory=memory)
+
+    monkeypatch.setattr(module, "feature_files", told)
+    run(log, *DAYS[:2])
+    run(log, *DAYS)
+    run(log, *DAYS, catalog=ONE_MORE)
+    few, new = set(FEW.names), set(ONE_MORE.names) - set(FEW.names)
+    assert asked == [(set(DAYS[:2]), few), ({DAYS[2]}, few), (set(DAYS), new)]
+
+
+def test_one_file_that_grows_and_is_written_anew_leaves_earlier_days_alone(log: Path) -> None:
+    parts = log / "events.parquet"
+    whole = pq.read_table(parts).sort_by([("event_id", "descending")])
+    run(log, *DAYS)
+    for file in parts.iterdir():
+        file.unlink()
+    pq.write_table(whole, parts / "all.parquet", compression="none", row_group_size=7)
+    assert run(log, *DAYS).computed == ()
+    add(log, occurred=60, recorded=60)
+    grown = pq.read_table(parts)
+    (parts / "new.parquet").unlink()
+    pq.write_table(grown, parts / "all.parquet")
+    assert run(log, *DAYS).computed == DAYS[2:]
+
+
+def test_a_feature_whose_meaning_changes_under_its_name_is_computed_again(log: Path) -> None:
+    run(log, *DAYS)
+    counted = next(i for i, f in enumerate(FEW.families) if isinstance(f, Count))
+    other = [*FEW.families]
+    other[counted] = replace(other[counted], where=Where(kinds=("refund_requested",)))
+    changed = Catalog(other, reasons=CATALOG.reasons)
+    assert changed.names == FEW.names
+    assert run(log, *DAYS, catalog=changed).families == 1
+
+
+def test_another_version_of_the_engine_computes_everything_again(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(log, *DAYS)
+    monkeypatch.setattr(module, "ENGINE", module.ENGINE + 1)
+    assert run(log, *DAYS).computed == DAYS
+
+
+def test_two_runs_write_the_same_bytes_and_a_day_added_later_too(log: Path) -> None:
+    written = []
+    for name, steps in (("one", (DAYS,)), ("two", (DAYS,)), ("later", (DAYS[:1], DAYS))):
+        for days in steps:
+            backfill(log, spine(*days), log.parent / name, catalog=FEW)
+        write_stored(log.parent / name, log.parent / f"{name}.parquet", catalog=FEW)
+        written.append((log.parent / f"{name}.parquet").read_bytes())
+    assert written[0] == written[1] == written[2]
 
 
 def test_a_file_rewritten_with_the_same_size_and_time_range_is_noticed(log: Path) -> None:

@@ -19,7 +19,7 @@ from features.errors import BadInput
 from features.events import SCHEMA, TIMESTAMP
 from features.needs import needs_of
 from features.stream import feature_files, feature_table_of
-from tests.features.streams import BUYERS, INSTANTS, dense_stream, table
+from tests.features.streams import BUYERS, INSTANTS, dense_stream, sound, table
 
 GIB = 1 << 30
 
@@ -27,7 +27,7 @@ GIB = 1 << 30
 @pytest.fixture(scope="module")
 def events() -> pa.Table:
     rows = [{**e, "buyer_id": f"{e['buyer_id']}{s}", "event_id": f"{s}{e['event_id']}"}
-            for s in range(12) for e in dense_stream(s)]  # fmt: skip
+            for s in range(12) for e in sound(dense_stream(s))]  # fmt: skip
     for row in rows:
         row["link_value"] = f"{row['link_value']}{row['buyer_id'][-1]}"
     return table(rows)
@@ -145,10 +145,10 @@ def test_a_disk_that_fills_leaves_the_old_file_and_nothing_else(
     out.write_text("old")
     tight(monkeypatch, groups=3)
 
-    def full(*_of: object) -> None:
+    def full(*_of: object, **_named: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(stream, "_write", full)
+    monkeypatch.setattr(stream, "write_features", full)
     with pytest.raises(BadInput, match="No space left on device"):
         feature_files(tmp_path, spine, out, memory=GIB)
     assert out.read_text() == "old"
@@ -157,7 +157,7 @@ def test_a_disk_that_fills_leaves_the_old_file_and_nothing_else(
 
 def test_only_what_a_catalog_looks_at_is_needed() -> None:
     paid = Where(kinds=("order_paid",))
-    said = {"reason": "r", "zh": "", "en": "", "windows": (7,)}
+    said = {"reason": "r", "zh": "数", "en": "count", "windows": (7,)}
     count, fen = Count(name="n", where=paid, **said), Sum(name="s", where=paid, **said)
     needs = [
         needs_of(Catalog(f, reasons={"r": CATALOG.reasons["links"]}).plan) for f in ([count], [count, fen])
