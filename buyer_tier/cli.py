@@ -13,7 +13,7 @@ from .commands import (
     decide,
     demo,
     doctor,
-    features,
+    features_group,
     import_,
     keys,
     load,
@@ -37,7 +37,7 @@ app = typer.Typer(
 app.command()(demo.demo)
 app.command()(simulate.simulate)
 app.add_typer(import_.app, name="import")
-app.command()(features.features)
+app.add_typer(features_group.app, name="features")
 app.command()(train.train)
 app.add_typer(models.app, name="models")
 app.command()(load.load)

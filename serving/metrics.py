@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, Metric, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from .store.decisions import DecisionRow
+from .store.skew_checks import SkewCheck
 
 SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -46,6 +50,8 @@ class Metrics:
         self._events = Counter(
             "buyer_tier_events", "Events sent, by what became of them.", ("status",), registry=self.registry
         )
+        self._skew = _Skew()
+        self.registry.register(self._skew)
 
     def answered(self, *, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request."""
@@ -66,6 +72,38 @@ class Metrics:
         """Count an event."""
         self._events.labels(status).inc()
 
+    def skew(self, check: SkewCheck | None) -> None:
+        """Export this verification of the features, in place of the one before."""
+        self._skew.check = check
+
     def text(self) -> bytes:
         """Write Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+class _Skew(Collector):
+    """Gauges of the newest verification; there are none before the first, so that its absence shows."""
+
+    def __init__(self) -> None:
+        self.check: SkewCheck | None = None
+
+    def collect(self) -> Iterator[Metric]:
+        if self.check is None:
+            return
+        name, summary = "buyer_tier_feature_skew", self.check.summary
+        yield GaugeMetricFamily(
+            f"{name}_checked_decisions",
+            "Stored decisions whose vectors the newest verification recomputed.",
+            value=summary["compared"],
+        )
+        found = GaugeMetricFamily(
+            f"{name}_differing_decisions", "Of these, by what explains a difference.", labels=["cause"]
+        )
+        for cause, decisions in summary["by_cause"].items():
+            found.add_metric([cause], decisions)
+        yield found
+        yield GaugeMetricFamily(
+            f"{name}_check_timestamp_seconds",
+            "When the newest verification was made.",
+            value=self.check.checked_at.timestamp(),
+        )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def features(
-    events: Annotated[Path, typer.Option(help="Folder or file of the event log.")],
+    events: Annotated[str, typer.Option(help="Folder, file or URL of the event log.")],
     out_file: Annotated[Path, typer.Option("--out", help="Parquet file to write.")],
     as_of: Annotated[
         str | None, typer.Option(help="One instant for every buyer in the log, ISO 8601 with zone.")
@@ -47,6 +47,7 @@ def features(
     Example: buyer-tier features --events market --spine daily.parquet --store kept --out all.parquet
     """
     from buyer_tier.console import emit, out
+    from buyer_tier.log_source import local_log
     from features.catalog import CATALOG
     from features.errors import BadInput
 
@@ -54,7 +55,8 @@ def features(
         raise BadInput("give either --as-of for every buyer or --spine FILE for chosen pairs")
     limit = None if memory is None else size_in_bytes(memory, option="--memory")
     asked = _read_spine(spine) if spine is not None else instant(str(as_of), option="--as-of")
-    done = _compute(events, out_file, asked, memory=limit, store=store)
+    with local_log(events) as log:
+        done = _compute(log, out_file, asked, memory=limit, store=store)
     if as_json:
         emit({"features": CATALOG.n_features, "catalog_version": CATALOG.version, **done})
         return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def load(
-    events: Annotated[Path, typer.Option(help="Folder or file of the event contract.")],
+    events: Annotated[str, typer.Option(help="Folder, file or URL of the event log.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
     """Load an event log: all of it or, when anything is wrong, nothing.
@@ -25,13 +24,14 @@ def load(
     Example: buyer-tier load --events market
     """
     from buyer_tier.console import emit, err, out
+    from buyer_tier.log_source import local_log, shown
     from features.log import read_log
     from serving.session import workspace
     from serving.settings import Settings
 
     settings = Settings()
-    with err.status(f"reading {events}"):
-        table = read_log(events)
+    with err.status(f"reading {shown(events)}"), local_log(events) as path:
+        table = read_log(path)
     with workspace(settings) as url:
         new = asyncio.run(_load(settings, url, table))
     known = table.num_rows - new

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -30,7 +29,7 @@ class Task(StrEnum):
 
 
 def train(
-    events: Annotated[Path, typer.Option(help="Folder or file of the event log.")],
+    events: Annotated[str, typer.Option(help="Folder, file or URL of the event log.")],
     task: Annotated[
         Task, typer.Option(help="`abuse` makes the champion; `cancellation` is the real retailer's task.")
     ] = Task.abuse,
@@ -51,15 +50,16 @@ def train(
     Example: buyer-tier train --events retail --task cancellation --snapshots 2010-12-01,2011-01-01
     """
     from buyer_tier.console import emit, out
+    from buyer_tier.log_source import local_log
     from features.log import read_log
     from serving.settings import Settings
 
     end = None if until is None else _date(until, option="--until")
     words = [] if snapshots is None else snapshots.split(",")
     asked = [_date(word.strip(), option="--snapshots") for word in words]
-    with _steps() as on_step:
+    with _steps() as on_step, local_log(events) as path:
         on_step("checking the event log")
-        log = read_log(events)
+        log = read_log(path)
         run = _trainer(task)
         report = run(
             log, tracking_uri=Settings().tracking_uri, until=end, snapshots=asked, seed=seed, on_step=on_step

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import PlainTextResponse, Response
 
 from ..errors import Unavailable
 from ..service import DecisionService
+from ..store import skew_checks
 from . import examples
 from .problems import RETRY_AFTER_SECONDS, Problem
 
@@ -44,7 +47,15 @@ async def readyz(request: Request) -> Response:
 )
 async def metrics(request: Request) -> Response:
     """Give the metrics."""
+    await _read_skew(request)
     return Response(request.app.state.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+async def _read_skew(request: Request) -> None:
+    """Look up the newest verification; while the database is away, the last one known is given."""
+    with suppress(Unavailable):
+        async with request.app.state.database.connection() as connection:
+            request.app.state.metrics.skew(await skew_checks.newest(connection))
 
 
 def _model(service: DecisionService) -> Unavailable | None:

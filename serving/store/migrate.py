@@ -1,18 +1,27 @@
-"""Bring the database's schema to the newest version."""
+"""Bring the database's schema to the newest version, and tell it of the catalog that this code computes."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Final
 
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
+from features.catalog import CATALOG
+from features.skew import meanings
+
 from ..errors import Unavailable
 
-LOCK = 7_236_115
+LOCK: Final = 7_236_115
 """Any constant will do: it names this migration among the server's advisory locks."""
+REMEMBER: Final = sa.text(
+    "INSERT INTO catalogs (catalog_version, features) VALUES (:version, cast(:features AS json)) "
+    "ON CONFLICT DO NOTHING"
+)
 
 
 def migrate(url: str) -> None:
@@ -30,6 +39,8 @@ def migrate(url: str) -> None:
             config = _config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            features = json.dumps(meanings(CATALOG))
+            connection.execute(REMEMBER, {"version": CATALOG.version, "features": features})
     except sa.exc.OperationalError as error:
         raise Unavailable("database", _first_line(error)) from error
 

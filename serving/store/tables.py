@@ -20,6 +20,10 @@ def _time(name: str, **options: Any) -> sa.Column[Any]:
     return sa.Column(name, TIME, nullable=options.pop("nullable", False), **options)
 
 
+def _arrival() -> sa.Column[Any]:
+    return sa.Column("arrival", sa.BigInteger, server_default=sa.text("(pg_current_xact_id()::text)::bigint"))
+
+
 EVENTS: Final = sa.Table(
     "events",
     METADATA,
@@ -34,6 +38,8 @@ EVENTS: Final = sa.Table(
     sa.Column("line_count", sa.Integer),
     _text("imputed"),
     _time("ingested_at", server_default=sa.func.now()),
+    _arrival(),
+    sa.Index("events_in_arrival", "arrival", postgresql_using="brin"),
     sa.Index("events_of_buyer", "buyer_id", "recorded_at"),
     sa.Index("events_of_order", "order_id"),
     sa.Index(
@@ -43,7 +49,12 @@ EVENTS: Final = sa.Table(
         postgresql_where=sa.text("kind IN ('abuse_confirmed', 'abuse_cleared')"),
     ),
 )
-"""The append-only log, the contract's columns; ``ingested_at`` is when this database learned of it."""
+"""The append-only log, the contract's columns; ``ingested_at`` is when this database learned of it.
+
+``arrival`` is the transaction that brought a row. With a snapshot (which transactions were done) it tells
+exactly what a reader could see, where times and sequences of transactions that overlap cannot. Null:
+before all others.
+"""
 
 LINKS: Final = sa.Table(
     "links",
@@ -76,13 +87,33 @@ DECISIONS: Final = sa.Table(
     sa.Column("answer", postgresql.BYTEA, nullable=False),
     _time("requested_at"),
     _time("decided_at"),
+    _arrival(),
+    sa.Column("seen", TEXT, server_default=sa.text("pg_current_snapshot()::text")),
+    sa.Index("decisions_in_arrival", "arrival", postgresql_using="brin"),
     sa.Index("decisions_of_buyer", "buyer_id", "decision_id"),
     sa.Index("decisions_of_shop", "shop_id", "decision_id"),
     sa.Index("decisions_by_outcome", "outcome", "decision_id"),
     sa.Index("decisions_of_order", "order_id"),
 )
 """Append-only. ``vector`` is little-endian float64; ``record`` the request and the evidence, ``answer``
-what was answered, both as the bytes that they were."""
+what was answered, both as the bytes that they were. ``seen`` is the snapshot in which the row was stored."""
+
+CATALOGS: Final = sa.Table(
+    "catalogs",
+    METADATA,
+    sa.Column("catalog_version", TEXT, primary_key=True),
+    sa.Column("features", sa.JSON, nullable=False),
+)
+"""What the columns of stored vectors were: ``[[name, meaning], …]`` of each catalog that has been in use."""
+
+SKEW_CHECKS: Final = sa.Table(
+    "skew_checks",
+    METADATA,
+    sa.Column("check_id", sa.BigInteger, sa.Identity(), primary_key=True),
+    _time("checked_at", server_default=sa.func.now()),
+    sa.Column("summary", sa.JSON, nullable=False),
+)
+"""What each run of ``features verify`` found, in short; the newest is exported as metrics."""
 
 API_KEYS: Final = sa.Table(
     "api_keys",
