@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from os import PathLike, fspath
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from .catalog import CATALOG
@@ -18,8 +19,9 @@ from .events import SCHEMA
 from .needs import Needs, needs_of
 from .spark_input import asked, conform, open_log, open_spine, spark_schema
 from .spark_links import peer_frame
-from .spark_output import write_whole
+from .spark_output import refuse_existing, write_whole
 from .spark_partition import ASK, LOGGED, ORIGIN, PEER, OfPartition, Then
+from .spark_progress import OnTasks, watched
 from .spark_session import quiet_about_pandas, refusals, spark_session, working_settings
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ def feature_files_spark(
     tasks: int | None = None,
     check: bool = True,
     then: Then | None = None,
+    on_tasks: OnTasks | None = None,
+    log: Path | None = None,
 ) -> int:
     """Compute the features of a Parquet log into a folder of Parquet parts.
 
@@ -58,6 +62,10 @@ def feature_files_spark(
         Parquet with the pairs (buyer_id, as_of) to compute.
     master : str, optional
         Where to run, when Spark does not run already; ``local[*]`` by default.
+    on_tasks : callable, optional
+        Told (tasks done, tasks in all) of the stage that runs.
+    log : Path, optional
+        File for what a Spark started here says beside the answer.
 
     Returns
     -------
@@ -68,9 +76,12 @@ def feature_files_spark(
     ------
     BadInput
         Spark cannot start, input that cannot be used as it is, or ``out`` exists.
+    SparkFailed
+        The cluster could not finish; nothing is left in ``out``.
     """
-    spark = spark_session(master)
-    with refusals(), working_settings(spark):
+    spark = spark_session(master, log=log)
+    with refusals(), working_settings(spark), watched(spark, on_tasks):
+        refuse_existing(spark, fspath(out))
         frame = feature_frame(
             open_log(spark, fspath(events)),
             as_of=as_of,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
+from pathlib import Path
 from typing import Final, Protocol
 
 import numpy as np
@@ -36,6 +39,23 @@ class Then(Protocol):
         """Turn the features of one partition into as many rows."""
 
 
+@cache
+def code_version(package: Path = Path(__file__).parent) -> str:
+    """Fingerprint a package's source: a driver and an executor must run the same."""
+    digest = hashlib.sha256()
+    for file in sorted(package.glob("*.py")):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
+def refuse_other_code(version: str, package: Path = Path(__file__).parent) -> None:
+    """Raise `BadInput` where the source here is not the driver's: its numbers might differ."""
+    if version != code_version(package):
+        raise BadInput(
+            f"{package}: differs from the {package.name} of the driver; install one version everywhere"
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class OfPartition:
     """Features of the buyers in one partition: callable on its Arrow batches."""
@@ -45,6 +65,7 @@ class OfPartition:
     as_of: datetime | None
     check: bool
     then: Then | None
+    code: str = field(default_factory=code_version)
 
     @property
     def schema(self) -> pa.Schema:
@@ -56,6 +77,7 @@ class OfPartition:
         held = list(batches)
         if not held:
             return
+        refuse_other_code(self.code)
         rows = pa.Table.from_batches(held)
         del held
         told = rows.filter(pc.not_equal(rows[ORIGIN], ASK))
