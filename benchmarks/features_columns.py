@@ -23,14 +23,14 @@ SUMMED: Final = ("order_paid", "order_completed", "refund_granted")
 RECENT: Final = ("order_paid", "refund_requested", "dispute_opened")
 DAY_US: Final = 86_400_000_000
 
-_SAID: Final = {"reason": "benchmark", "zh": "", "en": ""}
+_SAID: Final = {"reason": "benchmark", "zh": "基准", "en": "benchmark"}
 PLAIN: Final = Catalog(
     [
         *(Count(name=k, where=Where(kinds=(k,)), windows=WINDOWS, **_SAID) for k in COUNTED),
         *(Sum(name=k, where=Where(kinds=(k,)), windows=WINDOWS, **_SAID) for k in SUMMED),
         *(DaysSince(name=k, where=Where(kinds=(k,)), **_SAID) for k in RECENT),
     ],
-    reasons={"benchmark": ReasonText(zh="", en="")},
+    reasons={"benchmark": ReasonText(zh="基准", en="benchmark")},
 )
 
 

@@ -44,7 +44,7 @@ SETTINGS: Final = {"spark.ui.enabled": "false", "spark.driver.memory": "3g", "sp
 
 Way = Callable[[Any, Any], Any]
 WAYS: Final[dict[str, Way]] = {
-    "ours": lambda events, spine: feature_frame(events, spine=spine, catalog=PLAIN, check=False),
+    "ours": lambda events, spine: feature_frame(events, spine=spine, catalog=PLAIN, ids=False),
     "sql-prefix": prefix_sums,
     "sql-range": range_windows,
     "sql-join": joined,

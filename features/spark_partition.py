@@ -15,13 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .batch import checked_spine, evaluate_spine, laid_out, spine_of
-from .check_report import BadEvents
 from .compile import Catalog
 from .errors import BadInput
 from .events import SCHEMA
 from .history import Histories
 from .layout import Layout, Numbering, Overflow
 from .needs import Needs
+from .row_checks import refuse_broken
 
 ORIGIN: Final = "origin"
 """Column that tells events of the log, derived peer events and rows of the spine apart."""
@@ -63,7 +63,7 @@ class OfPartition:
     catalog: Catalog
     needs: Needs
     as_of: datetime | None
-    check: bool
+    ids: bool
     then: Then | None
     code: str = field(default_factory=code_version)
 
@@ -81,8 +81,11 @@ class OfPartition:
         rows = pa.Table.from_batches(held)
         del held
         told = rows.filter(pc.not_equal(rows[ORIGIN], ASK))
-        if self.check:
-            _refuse_broken(told.filter(pc.equal(told[ORIGIN], LOGGED)))
+        logged = told.filter(pc.equal(told[ORIGIN], LOGGED))
+        _refuse_unsound(logged)
+        if self.ids:
+            _refuse_repeats(logged)
+        del logged
         features = self._features(told, self._asked(rows))
         del rows, told
         yield from (self.then(features) if self.then else features).to_batches()
@@ -115,9 +118,18 @@ def _packed(told: pa.Table, needs: Needs) -> Histories:
         raise found.named(buyer_ids[found.buyer].as_py()) from None
 
 
-def _refuse_broken(logged: pa.Table) -> None:
-    from .checks import split
+def _refuse_unsound(logged: pa.Table) -> None:
+    """Ask the log's rows what `features.scan` asks, of the columns that are here."""
+    for name in (field.name for field in SCHEMA if not field.nullable and field.name in logged.column_names):
+        if logged[name].null_count:
+            raise BadInput(f"the event log: {logged[name].null_count} nulls in {name}; every event needs one")
+    columns = {n: logged[n].combine_chunks() for n in SCHEMA.names if n in logged.column_names}
+    refuse_broken("the event log", columns)
 
-    report = split(logged.select([name for name in SCHEMA.names if name in logged.column_names]))
-    if report.rejected.num_rows:
-        raise BadEvents("the event log", report)
+
+def _refuse_repeats(logged: pa.Table) -> None:
+    repeats = len(logged) - pc.count_distinct(logged["event_id"]).as_py()
+    if repeats:
+        raise BadInput(
+            f"the event log: {repeats} events repeat an event_id; import the log first, it splits repeats off"
+        )

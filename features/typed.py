@@ -26,8 +26,8 @@ _WHOLE = r"^[+-]?\d{1,18}(\.0*)?$"
 _FRACTION = r"^[+-]?\d*\.\d*[1-9]\d*$"
 _EXACT_IN_FLOAT = 2.0**53
 # Later or earlier is no date for Python; such times come from a wrong unit.
-_FIRST_TIME = pa.scalar(datetime.min.replace(tzinfo=UTC), TIMESTAMP)
-_LAST_TIME = pa.scalar(datetime.max.replace(tzinfo=UTC), TIMESTAMP)
+FIRST_TIME = pa.scalar(datetime.min.replace(tzinfo=UTC), TIMESTAMP)
+LAST_TIME = pa.scalar(datetime.max.replace(tzinfo=UTC), TIMESTAMP)
 
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
@@ -129,7 +129,7 @@ def _times(column: pa.ChunkedArray, name: str) -> Column:
         nothing = pa.chunked_array([pa.nulls(len(column), TIMESTAMP)])
         return Column(nothing, missing | {"naive_time": ~missing["missing_time"]})
     values = column.cast(TIMESTAMP, safe=False)
-    inexact = _mask(pc.or_(pc.less(values, _FIRST_TIME), pc.greater(values, _LAST_TIME)))
+    inexact = _mask(pc.or_(pc.less(values, FIRST_TIME), pc.greater(values, LAST_TIME)))
     inexact |= _mask(pc.not_equal(values.cast(column.type, safe=False), column))
     return Column(_without(values, inexact), missing | {"inexact_time": inexact})
 

@@ -76,7 +76,7 @@ def test_chosen_pairs_of_accounts_that_meet_on_crowded_links_get_the_same_bytes(
     log, spine = meshed()
     write_log(log, tmp_path)
     asked = spine_in_parts(spine, tmp_path / "spine")
-    feature_files_spark(tmp_path, tmp_path / "out", spine=asked, check=False, tasks=3)
+    feature_files_spark(tmp_path, tmp_path / "out", spine=asked, ids=False, tasks=3)
     assert_same_bytes(read_parts(tmp_path / "out"), feature_table(log, spine))
 
 
@@ -171,7 +171,7 @@ def test_an_executor_refuses_the_rows_that_one_machine_refuses(
     broken: pa.Table, check: bool, said: str
 ) -> None:
     with pytest.raises(BadInput, match=said):
-        list(_work(check=check)(iter(_rows(broken))))
+        list(_work(ids=True)(iter(_rows(broken))))
 
 
 @pytest.mark.parametrize(
@@ -266,9 +266,9 @@ def test_a_buyer_with_a_fifth_of_all_events_costs_a_task_in_proportion() -> None
     assert _seconds(work, large) < 5 * _seconds(work, small)  # a quadratic sweep would take 9 times
 
 
-def _work(*, check: bool = False, **given: Any) -> OfPartition:
+def _work(*, ids: bool = False, **given: Any) -> OfPartition:
     given = {"as_of": datetime(2027, 1, 1, tzinfo=UTC)} | given
-    return OfPartition(catalog=CATALOG, needs=needs_of(CATALOG.plan), check=check, then=None, **given)
+    return OfPartition(catalog=CATALOG, needs=needs_of(CATALOG.plan), ids=ids, then=None, **given)
 
 
 def _rows(log: pa.Table) -> list[pa.RecordBatch]:
