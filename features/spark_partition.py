@@ -120,8 +120,8 @@ def _packed(told: pa.Table, needs: Needs) -> Histories:
 
 def _refuse_unsound(logged: pa.Table) -> None:
     """Ask the log's rows what `features.scan` asks, of the columns that are here."""
-    for name in (field.name for field in SCHEMA if not field.nullable and field.name in logged.column_names):
-        if logged[name].null_count:
+    for name in logged.column_names:
+        if name != ORIGIN and not SCHEMA.field(name).nullable and logged[name].null_count:
             raise BadInput(f"the event log: {logged[name].null_count} nulls in {name}; every event needs one")
     columns = {n: logged[n].combine_chunks() for n in SCHEMA.names if n in logged.column_names}
     refuse_broken("the event log", columns)

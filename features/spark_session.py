@@ -23,7 +23,7 @@ _WHILE_WE_WORK: Final = {
     # A folder buyer_id=000123 means the text, not the number 123.
     "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
 }
-_OURS: Final = re.compile(r"^features\.\w+\.(?:BadInput|BadEvents): (.+)$", re.MULTILINE)
+_OURS: Final = re.compile(r"^features\.\w+\.BadInput: (.+)$", re.MULTILINE)
 _CAUSE: Final = re.compile(r"(?:Exception|Error): (\[[A-Z_.]+\] [^\n]+|Job aborted[^\n]+)")
 _STRUCT: Final = re.compile(r'"STRUCT<([^"]*)>"')
 
