@@ -9,7 +9,17 @@ from typing import Any
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from features.events import ACTORS, FAULTS, GOODS_TYPES, KINDS, LINK_TYPES, SCHEMA, STAGES
+from features.events import (
+    ACTORS,
+    FAULTS,
+    GOODS_TYPES,
+    KINDS,
+    LINK_TYPES,
+    ORDER_KINDS,
+    REFUND_KINDS,
+    SCHEMA,
+    STAGES,
+)
 
 BASE = datetime(2025, 6, 1, tzinfo=UTC)
 BUYERS = ("ann", "bob", "cyd")
@@ -88,6 +98,16 @@ def dense_stream(seed: int, *, size: int = 60) -> list[dict[str, Any]]:
                 "line_count": pick((None, 1, 4)),
             }
         )
+    return events
+
+
+def sound(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Give orders and refunds an order and closed disputes an outcome, as a log on disk must have."""
+    for e in events:
+        if e["kind"] in ORDER_KINDS + REFUND_KINDS:
+            e["order_id"] = e["order_id"] or "o1"
+        if e["kind"] == "dispute_closed":
+            e["outcome"] = e["outcome"] or "buyer"
     return events
 
 
