@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from backtest.marketplace.config import MarketConfig
 from backtest.marketplace.market import simulate
 from features.events import SCHEMA, TIMESTAMP
-from tests.features.streams import INSTANTS, dense_stream, table
+from tests.features.streams import INSTANTS, dense_stream, sound, table
 
 AS_OF = datetime(2025, 9, 1, tzinfo=UTC)
 
@@ -27,7 +27,7 @@ def meshed() -> tuple[pa.Table, pa.Table]:
     """Give a log in which hundreds of accounts meet on few links, often at one instant, and a spine."""
     rows = []
     for seed in range(60):
-        for event in dense_stream(seed):
+        for event in sound(dense_stream(seed)):
             own = {"buyer_id": f"{event['buyer_id']}{seed}", "event_id": f"{event['event_id']}-{seed}"}
             rows.append(event | own | {"link_value": f"{event['link_value']}{seed // 30}"})
     pick = Random(7)
