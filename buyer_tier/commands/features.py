@@ -75,10 +75,10 @@ def features(
             )
         when = None if as_of is None else instant(as_of, option="--as-of")
         pairs = None if spine is None else str(spine)
-        rows = compute_on_spark(
+        count = compute_on_spark(
             str(events), str(out_file), as_of=when, spine=pairs, master=master, tasks=tasks
         )
-        done = {"rows": rows}
+        done = {"rows": count}
     else:
         asked = _read_spine(spine) if spine is not None else instant(str(as_of), option="--as-of")
         done = _compute(events, out_file, asked, memory=limit, store=store)
