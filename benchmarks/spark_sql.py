@@ -1,4 +1,4 @@
-"""The 69 plain columns in Spark SQL: by prefix sums at the windows' edges, and by range windows."""
+"""The 69 plain columns in Spark SQL, three ways: prefix sums at the windows' edges, range windows, a join."""
 
 from __future__ import annotations
 
@@ -68,6 +68,35 @@ def range_windows(events: Any, spine: Any) -> Any:
         .where("ask IS NOT NULL")
         .select(*_columns())
     )
+
+
+def joined(events: Any, spine: Any) -> Any:
+    """Join each ask with all of its buyer's events and aggregate conditionally."""
+    from pyspark.sql import functions as F  # noqa: N812
+
+    asks = _numbered(spine).withColumnRenamed("us", "as_of_us")
+    logged = _logged(events).withColumnRenamed("buyer_id", "who")
+    met = asks.join(logged, (F.col("buyer_id") == F.col("who")) & (F.col("us") < F.col("as_of_us")), "left")
+    totals = [
+        F.coalesce(F.sum(F.when(_inside(w), _value(k, what))), F.lit(0))
+        .cast("double")
+        .alias(name(k, what, w))
+        for k, what in MEASURES
+        for w in WINDOWS
+    ]
+    since = [
+        ((F.col("as_of_us") - F.max(F.when(F.col("kind") == k, F.col("us")))) / DAY_US).alias(
+            f"days_since_last_{k}"
+        )
+        for k in RECENT
+    ]
+    return met.groupBy("buyer_id", "ask", "as_of_us").agg(*totals, *since).select(*_columns())
+
+
+def _inside(window: int | None) -> Any:
+    from pyspark.sql import functions as F  # noqa: N812
+
+    return F.lit(True) if window is None else F.col("us") >= F.col("as_of_us") - window * DAY_US
 
 
 def _numbered(spine: Any) -> Any:

@@ -62,10 +62,11 @@ def main() -> None:
 
 def _expected_trouble() -> tuple[type[Exception], ...]:
     """Name what may fail without a fault of ours; importing it is slow, so only when something failed."""
+    from features.spark_session import SparkFailed
     from models.registry import RegistryUnavailable
     from serving.errors import Unavailable
 
-    return Unavailable, RegistryUnavailable
+    return Unavailable, RegistryUnavailable, SparkFailed
 
 
 def _end(word: str, problem: Exception, *, code: int) -> NoReturn:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from os import PathLike, fspath
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from .catalog import CATALOG
@@ -18,8 +19,9 @@ from .events import SCHEMA
 from .needs import Needs, needs_of
 from .spark_input import asked, conform, open_log, open_spine, spark_schema
 from .spark_links import peer_frame
-from .spark_output import write_whole
+from .spark_output import refuse_existing, write_whole
 from .spark_partition import ASK, LOGGED, ORIGIN, PEER, OfPartition, Then
+from .spark_progress import OnTasks, watched
 from .spark_session import quiet_about_pandas, refusals, spark_session, working_settings
 
 if TYPE_CHECKING:
@@ -41,8 +43,10 @@ def feature_files_spark(
     master: str | None = None,
     catalog: Catalog = CATALOG,
     tasks: int | None = None,
-    check: bool = True,
+    ids: bool = True,
     then: Then | None = None,
+    on_tasks: OnTasks | None = None,
+    log: Path | None = None,
 ) -> int:
     """Compute the features of a Parquet log into a folder of Parquet parts.
 
@@ -52,12 +56,16 @@ def feature_files_spark(
         As `features.spark_input.open_log` takes it.
     out : path or URL
         A folder that is not there yet; it appears when it is whole.
-    as_of, catalog, tasks, check, then
+    as_of, catalog, tasks, ids, then
         As in `feature_frame`.
     spine : path or URL, optional
         Parquet with the pairs (buyer_id, as_of) to compute.
     master : str, optional
         Where to run, when Spark does not run already; ``local[*]`` by default.
+    on_tasks : callable, optional
+        Told (tasks done, tasks in all) of the stage that runs.
+    log : Path, optional
+        File for what a Spark started here says beside the answer.
 
     Returns
     -------
@@ -68,16 +76,19 @@ def feature_files_spark(
     ------
     BadInput
         Spark cannot start, input that cannot be used as it is, or ``out`` exists.
+    SparkFailed
+        The cluster could not finish; nothing is left in ``out``.
     """
-    spark = spark_session(master)
-    with refusals(), working_settings(spark):
+    spark = spark_session(master, log=log)
+    with refusals(), working_settings(spark), watched(spark, on_tasks):
+        refuse_existing(spark, fspath(out))
         frame = feature_frame(
             open_log(spark, fspath(events)),
             as_of=as_of,
             spine=None if spine is None else open_spine(spark, fspath(spine)),
             catalog=catalog,
             tasks=tasks,
-            check=check,
+            ids=ids,
             then=then,
         )
         return write_whole(frame, fspath(out))
@@ -90,7 +101,7 @@ def feature_frame(
     spine: DataFrame | None = None,
     catalog: Catalog = CATALOG,
     tasks: int | None = None,
-    check: bool = True,
+    ids: bool = True,
     then: Then | None = None,
 ) -> DataFrame:
     """Plan the features of every buyer at one instant, or of the pairs of a spine.
@@ -108,10 +119,9 @@ def feature_frame(
     catalog : Catalog
     tasks : int, optional
         Partitions after the shuffle; by default one per half a million events.
-    check : bool
-        Hold every event against the contract's rules, as `features.log.read_log` does, except that an
-        ``event_id`` which two buyers share is not seen. Leave it out for a log that was imported before:
-        the columns that only rules read then stay where they are.
+    ids : bool
+        Make sure that no buyer has an ``event_id`` twice; where two buyers share one is not seen. Leave it
+        out for a log that was imported before: the column then stays where it is.
     then : Then, optional
         What becomes of each partition's features before they leave the executor.
 
@@ -129,12 +139,12 @@ def feature_frame(
     if (as_of is None) == (spine is None):
         raise BadInput("give either as_of for every buyer or a spine of chosen pairs")
     needs, log = needs_of(catalog.plan), conform(events)
-    rows = _with_origin(log.select(*_columns(needs, check=check)), LOGGED)
+    rows = _with_origin(log.select(*_columns(needs, ids=ids)), LOGGED)
     if needs.peers:
         rows = rows.unionByName(_with_origin(peer_frame(log), PEER), allowMissingColumns=True)
     if spine is not None:
         rows = rows.unionByName(_with_origin(asked(spine), ASK), allowMissingColumns=True)
-    work = OfPartition(catalog=catalog, needs=needs, as_of=as_of, check=check, then=then)
+    work = OfPartition(catalog=catalog, needs=needs, as_of=as_of, ids=ids, then=then)
     by_buyer = rows.repartition(tasks or _tasks(events), "buyer_id")
     with quiet_about_pandas():
         return by_buyer.mapInArrow(work, spark_schema(work.schema))
@@ -146,10 +156,10 @@ def _tasks(events: DataFrame) -> int:
     return max(at_least, -(-events.count() // EVENTS_PER_TASK))
 
 
-def _columns(needs: Needs, *, check: bool) -> list[str]:
+def _columns(needs: Needs, *, ids: bool) -> list[str]:
     ties = ("occurred_at", "event_id") if needs.ties else ()
-    wanted = {"buyer_id", "kind", "recorded_at", *ties, *needs.columns}
-    return [name for name in SCHEMA.names if check or name in wanted]
+    wanted = {"buyer_id", "kind", "recorded_at", *(("event_id",) if ids else ()), *ties, *needs.columns}
+    return [name for name in SCHEMA.names if name in wanted]
 
 
 def _with_origin(rows: DataFrame, origin: int) -> DataFrame:

@@ -93,14 +93,14 @@ def _require(table: DataFrame, name: str, wanted: str, *, of: str) -> None:
         raise BadInput(f"the {of} has no column {name} (found: {', '.join(table.columns)})")
     found = table.schema[name].dataType.simpleString()
     if found not in _KINDRED.get(wanted, (wanted,)):
-        raise BadInput(f"the {of}'s {name} is {found}, it must be {_SAID.get(wanted, wanted)}")
+        raise BadInput(f"{name} of the {of} is {found}, it must be {_SAID.get(wanted, wanted)}")
 
 
 def _read(spark: SparkSession, path: str) -> DataFrame:
     if not _exists(spark, path):
         raise BadInput(f"{path}: no such file or folder")
     if path.lower().endswith(".csv"):
-        raise BadInput(f"{path}: Spark reads Parquet here; bring CSV over with buyer-tier import events")
+        raise BadInput(f"{path}: Spark reads Parquet here; bring a log over with buyer-tier import events")
     # Parts may differ in the columns that producers may leave out; a conflict of types is an error.
     return spark.read.option("mergeSchema", "true").parquet(path)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
+from pathlib import Path
 from typing import Final, Protocol
 
 import numpy as np
@@ -12,13 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .batch import checked_spine, evaluate_spine, laid_out, spine_of
-from .check_report import BadEvents
 from .compile import Catalog
 from .errors import BadInput
 from .events import SCHEMA
 from .history import Histories
 from .layout import Layout, Numbering, Overflow
 from .needs import Needs
+from .row_checks import refuse_broken
 
 ORIGIN: Final = "origin"
 """Column that tells events of the log, derived peer events and rows of the spine apart."""
@@ -36,6 +39,23 @@ class Then(Protocol):
         """Turn the features of one partition into as many rows."""
 
 
+@cache
+def code_version(package: Path = Path(__file__).parent) -> str:
+    """Fingerprint a package's source: a driver and an executor must run the same."""
+    digest = hashlib.sha256()
+    for file in sorted(package.glob("*.py")):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
+def refuse_other_code(version: str, package: Path = Path(__file__).parent) -> None:
+    """Raise `BadInput` where the source here is not the driver's: its numbers might differ."""
+    if version != code_version(package):
+        raise BadInput(
+            f"{package}: differs from the {package.name} of the driver; install one version everywhere"
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class OfPartition:
     """Features of the buyers in one partition: callable on its Arrow batches."""
@@ -43,8 +63,9 @@ class OfPartition:
     catalog: Catalog
     needs: Needs
     as_of: datetime | None
-    check: bool
+    ids: bool
     then: Then | None
+    code: str = field(default_factory=code_version)
 
     @property
     def schema(self) -> pa.Schema:
@@ -56,11 +77,15 @@ class OfPartition:
         held = list(batches)
         if not held:
             return
+        refuse_other_code(self.code)
         rows = pa.Table.from_batches(held)
         del held
         told = rows.filter(pc.not_equal(rows[ORIGIN], ASK))
-        if self.check:
-            _refuse_broken(told.filter(pc.equal(told[ORIGIN], LOGGED)))
+        logged = told.filter(pc.equal(told[ORIGIN], LOGGED))
+        _refuse_unsound(logged)
+        if self.ids:
+            _refuse_repeats(logged)
+        del logged
         features = self._features(told, self._asked(rows))
         del rows, told
         yield from (self.then(features) if self.then else features).to_batches()
@@ -93,9 +118,18 @@ def _packed(told: pa.Table, needs: Needs) -> Histories:
         raise found.named(buyer_ids[found.buyer].as_py()) from None
 
 
-def _refuse_broken(logged: pa.Table) -> None:
-    from .checks import split
+def _refuse_unsound(logged: pa.Table) -> None:
+    """Ask the log's rows what `features.scan` asks, of the columns that are here."""
+    for name in logged.column_names:
+        if name != ORIGIN and not SCHEMA.field(name).nullable and logged[name].null_count:
+            raise BadInput(f"the event log: {logged[name].null_count} nulls in {name}; every event needs one")
+    columns = {n: logged[n].combine_chunks() for n in SCHEMA.names if n in logged.column_names}
+    refuse_broken("the event log", columns)
 
-    report = split(logged.select([name for name in SCHEMA.names if name in logged.column_names]))
-    if report.rejected.num_rows:
-        raise BadEvents("the event log", report)
+
+def _refuse_repeats(logged: pa.Table) -> None:
+    repeats = len(logged) - pc.count_distinct(logged["event_id"]).as_py()
+    if repeats:
+        raise BadInput(
+            f"the event log: {repeats} events repeat an event_id; import the log first, it splits repeats off"
+        )

@@ -9,13 +9,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .on_spark import (
+    Engine,
+    EngineOption,
+    MasterOption,
+    TasksOption,
+    compute_on_spark,
+    refuse_without_spark,
+)
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
 def features(
     events: Annotated[str, typer.Option(help="Folder, file or URL of the event log.")],
-    out_file: Annotated[Path, typer.Option("--out", help="Parquet file to write.")],
+    out_file: Annotated[Path, typer.Option("--out", help="Parquet file to write; with Spark a new folder.")],
     as_of: Annotated[
         str | None, typer.Option(help="One instant for every buyer in the log, ISO 8601 with zone.")
     ] = None,
@@ -30,6 +39,9 @@ def features(
         Path | None,
         typer.Option(help="Folder that keeps results by day: only new days and new features are computed."),
     ] = None,
+    engine: EngineOption = Engine.local,
+    master: MasterOption = None,
+    tasks: TasksOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
     """Compute every feature of the catalog as it was known at an instant.
@@ -45,6 +57,8 @@ def features(
     Example: buyer-tier features --events market --as-of 2026-09-01T00:00:00Z --out features.parquet
 
     Example: buyer-tier features --events market --spine daily.parquet --store kept --out all.parquet
+
+    Example: buyer-tier features --engine spark --events market --as-of 2026-09-01T00:00:00Z --out features
     """
     from buyer_tier.console import emit, out
     from buyer_tier.log_source import local_log
@@ -53,10 +67,21 @@ def features(
 
     if (as_of is None) == (spine is None):
         raise BadInput("give either --as-of for every buyer or --spine FILE for chosen pairs")
+    refuse_without_spark(engine, spark_master=master, spark_tasks=tasks)
     limit = None if memory is None else size_in_bytes(memory, option="--memory")
-    asked = _read_spine(spine) if spine is not None else instant(str(as_of), option="--as-of")
-    with local_log(events) as log:
-        done = _compute(log, out_file, asked, memory=limit, store=store)
+    if engine is Engine.spark:
+        if limit is not None or store is not None:
+            raise BadInput(
+                "--memory and --store belong to the local engine; Spark's memory is set in its own way"
+            )
+        when = None if as_of is None else instant(as_of, option="--as-of")
+        pairs = None if spine is None else str(spine)
+        count = compute_on_spark(events, str(out_file), as_of=when, spine=pairs, master=master, tasks=tasks)
+        done = {"rows": count}
+    else:
+        asked = _read_spine(spine) if spine is not None else instant(str(as_of), option="--as-of")
+        with local_log(events) as log:
+            done = _compute(log, out_file, asked, memory=limit, store=store)
     if as_json:
         emit({"features": CATALOG.n_features, "catalog_version": CATALOG.version, **done})
         return

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 
 from backtest.marketplace.config import MarketConfig
 from backtest.marketplace.market import simulate
-from features.events import TIMESTAMP
-from tests.features.streams import INSTANTS, dense_stream, table
+from features.events import SCHEMA, TIMESTAMP
+from tests.features.streams import INSTANTS, dense_stream, sound, table
 
 AS_OF = datetime(2025, 9, 1, tzinfo=UTC)
 
@@ -27,7 +27,7 @@ def meshed() -> tuple[pa.Table, pa.Table]:
     """Give a log in which hundreds of accounts meet on few links, often at one instant, and a spine."""
     rows = []
     for seed in range(60):
-        for event in dense_stream(seed):
+        for event in sound(dense_stream(seed)):
             own = {"buyer_id": f"{event['buyer_id']}{seed}", "event_id": f"{event['event_id']}-{seed}"}
             rows.append(event | own | {"link_value": f"{event['link_value']}{seed // 30}"})
     pick = Random(7)
@@ -41,14 +41,32 @@ def meshed() -> tuple[pa.Table, pa.Table]:
 
 
 def in_parts(events: pa.Table, folder: Path) -> Path:
-    """Write a log as a job would: a folder by month, some parts without the optional columns."""
+    """Write a log as jobs do: by month, one part empty, words as dictionaries or not, columns left out."""
     for number, month in enumerate(sorted({when.month for when in events["recorded_at"].to_pylist()})):
         mine = pa.array([when.month == month for when in events["recorded_at"].to_pylist()])
         part = events.filter(mine)
         target = folder / "events.parquet" / f"month={month}"
         target.mkdir(parents=True)
-        optional = [] if number % 2 else ["imputed"]
-        pq.write_table(part.drop_columns(optional), target / "part-0.parquet")
+        if number % 2:
+            part = as_dictionaries(part.drop_columns(["imputed"]))
+        pq.write_table(part, target / "part-0.parquet")
+    (folder / "events.parquet" / "month=13").mkdir()
+    pq.write_table(SCHEMA.empty_table(), folder / "events.parquet" / "month=13" / "part-0.parquet")
+    return folder
+
+
+def as_dictionaries(part: pa.Table) -> pa.Table:
+    words = pa.dictionary(pa.int32(), pa.string())
+    kinds = [pa.field(f.name, words if f.type == pa.string() else f.type) for f in part.schema]
+    return part.cast(pa.schema(kinds))
+
+
+def spine_in_parts(spine: pa.Table, folder: Path) -> Path:
+    """Write a spine in folders by shard, in three parts."""
+    for shard in range(3):
+        (folder / f"shard={shard}").mkdir(parents=True)
+        size = -(-len(spine) // 3)
+        pq.write_table(spine.slice(shard * size, size), folder / f"shard={shard}" / "part.parquet")
     return folder
 
 

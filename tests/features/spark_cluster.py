@@ -8,23 +8,33 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from features.spark_session import spark_session
+
+QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 SMALL = {
     "spark.ui.enabled": "false",
-    "spark.log.level": "ERROR",
+    "spark.log.level": "OFF",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.memory": "768m",
+    "spark.driver.extraJavaOptions": QUICK_START,
     "spark.driver.maxResultSize": "256k",  # a driver that collected features would fail
     "spark.sql.shuffle.partitions": "3",
     "spark.sql.warehouse.dir": "/nonexistent",
 }
 OF_CLUSTER = SMALL | {
     "spark.executor.memory": "512m",
+    "spark.executor.extraJavaOptions": QUICK_START,
+    # Executors start in a folder of their own: this code, not another that is installed.
+    "spark.executorEnv.PYTHONPATH": str(Path(__file__).parents[2]),
     "spark.executor.cores": "1",
     "spark.scheduler.minRegisteredResourcesRatio": "1.0",
     "spark.shuffle.io.retryWait": "500ms",
@@ -38,6 +48,18 @@ def lacks() -> str | None:
     if find_spec("pyspark") is None:
         return "PySpark is not installed"
     return None if shutil.which("java") or os.environ.get("JAVA_HOME") else "Java is not installed"
+
+
+@contextmanager
+def local_spark(folder: Path) -> Iterator[Any]:
+    """Run Spark within this process's own JVM; tests of one module share it."""
+    session = spark_session(
+        "local[2]", settings=SMALL | {"spark.local.dir": str(folder)}, log=folder / "spark.log"
+    )
+    try:
+        yield session
+    finally:
+        session.stop()
 
 
 needs_spark = pytest.mark.skipif(lacks() is not None, reason=str(lacks()))
@@ -97,6 +119,7 @@ class Cluster:
                 | {
                     "SPARK_HOME": str(home),
                     "SPARK_DAEMON_MEMORY": "256m",
+                    "SPARK_DAEMON_JAVA_OPTS": QUICK_START,
                     "SPARK_LOCAL_DIRS": str(self.folder / "local"),
                     "SPARK_LOG_DIR": str(self.folder),
                 },

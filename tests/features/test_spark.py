@@ -22,26 +22,31 @@ from features.log import write_log
 from features.needs import needs_of
 from features.spark import feature_files_spark
 from features.spark_links import peer_frame
-from features.spark_partition import LOGGED, ORIGIN, OfPartition
-from features.spark_session import spark_session, working_settings
-from models.buyer_score import BuyerScore
-from models.spark_scoring import Scored
-from tests.features.log_rows import event
+from features.spark_partition import ASK, LOGGED, ORIGIN, OfPartition
+from features.spark_session import SparkFailed, working_settings
+from tests.features.log_rows import event, with_column
 from tests.features.log_rows import table as log_of
-from tests.features.spark_answers import AS_OF, assert_same_bytes, in_parts, market, meshed, read_parts
-from tests.features.spark_cluster import SMALL, needs_spark
+from tests.features.spark_answers import (
+    AS_OF,
+    assert_same_bytes,
+    in_parts,
+    market,
+    meshed,
+    read_parts,
+    spine_in_parts,
+)
+from tests.features.spark_cluster import local_spark, needs_spark
 
 pytestmark = needs_spark
+ASKED = pa.schema([("buyer_id", pa.string()), ("recorded_at", TIMESTAMP), (ORIGIN, pa.int8())])
 NAIVE = pa.timestamp("us")
+SOUND = log_of(event("e1", "order_placed"), event("e2"))
 
 
 @pytest.fixture(scope="module")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    session = spark_session(
-        "local[2]", settings=SMALL | {"spark.local.dir": str(tmp_path_factory.mktemp("spark"))}
-    )
-    yield session
-    session.stop()
+    with local_spark(tmp_path_factory.mktemp("spark")) as session:
+        yield session
 
 
 @pytest.fixture(scope="module")
@@ -70,12 +75,14 @@ def test_chosen_pairs_of_accounts_that_meet_on_crowded_links_get_the_same_bytes(
 ) -> None:
     log, spine = meshed()
     write_log(log, tmp_path)
-    pq.write_table(spine, tmp_path / "spine.parquet")
-    feature_files_spark(tmp_path, tmp_path / "out", spine=tmp_path / "spine.parquet", check=False, tasks=5)
+    asked = spine_in_parts(spine, tmp_path / "spine")
+    feature_files_spark(tmp_path, tmp_path / "out", spine=asked, ids=False, tasks=3)
     assert_same_bytes(read_parts(tmp_path / "out"), feature_table(log, spine))
 
 
-def test_peers_on_a_crowded_link_are_its_first_accounts_whatever_machine_held_them(spark: Any) -> None:
+def test_peers_on_a_crowded_link_are_its_first_accounts_whatever_machine_held_them(
+    spark: Any, tmp_path: Path
+) -> None:
     crowd = [
         Link("address", "dormitory", i // 3, f"b{i * 7 % 100:03}") for i in range(MAX_ACCOUNTS_PER_LINK + 36)
     ]
@@ -90,43 +97,32 @@ def test_peers_on_a_crowded_link_are_its_first_accounts_whatever_machine_held_th
         for i in range(0, 100, 3)
         for when, kind in ((i, "confirmed"), (i, "cleared"), (i // 2, "confirmed"), (95, "cleared"))
     ]  # fmt: skip
-    found = {
-        PeerEvent(row.buyer_id, row.us, row.kind, row.link_type, row.shop_id)
-        for row in _told(spark, links, verdicts)
-    }
+    found = _told(spark, links, verdicts, tmp_path / "peers")
     wanted = set(peer_events(links, verdicts))
     assert len(wanted) > MAX_ACCOUNTS_PER_LINK * (MAX_ACCOUNTS_PER_LINK - 1)
-    assert found == wanted
+    assert len(found) == len(set(found))
+    assert set(found) == wanted
 
 
-def _told(spark: Any, links: list[Link], verdicts: list[Verdict]) -> list[Any]:
+def _told(spark: Any, links: list[Link], verdicts: list[Verdict], out: Path) -> list[PeerEvent]:
     schema = "buyer_id string, kind string, recorded_us long, link_type string, link_value string"
     seen = [(x.buyer_id, "identity_linked", x.recorded_at, x.link_type, x.link_value) for x in links]
     judged = [(v.buyer_id, v.kind, v.recorded_at, None, None) for v in verdicts]
     rows = spark.createDataFrame(seen + judged, schema)
     peers = peer_frame(rows.selectExpr("*", "timestamp_micros(recorded_us) AS recorded_at"))
     fields = ("buyer_id", "unix_micros(recorded_at) AS us", "kind", "link_type", "shop_id")
-    return list(peers.selectExpr(*fields).toLocalIterator())
+    peers.selectExpr(*fields).write.parquet(str(out))
+    rows = pq.read_table(out).to_pylist()
+    return [PeerEvent(r["buyer_id"], r["us"], r["kind"], r["link_type"], r["shop_id"]) for r in rows]
 
 
-def test_scores_of_all_buyers_are_the_local_models_bytes(
-    spark: Any, log: pa.Table, features: pa.Table, tmp_path: Path
-) -> None:
-    X = features.select(CATALOG.names).to_pandas()
-    y = np.random.default_rng(1).random(len(X)) < 0.2 + 0.6 * (X["cancellation_rate_ratio_life"] > 0.12)
-    score = BuyerScore(catalog_version=CATALOG.version, max_trees=40).fit(X, y)
-    write_log(log, tmp_path)
-    feature_files_spark(tmp_path, tmp_path / "scores", as_of=AS_OF, then=Scored(score), tasks=3)
-    wanted = features.select(["buyer_id", "as_of"])
-    wanted = wanted.append_column("p_abuse", pa.array(score.predict_proba(X)[:, 1]))
-    wanted = wanted.append_column("score", pa.array(score.points(X)))
-    assert len(wanted["score"].unique()) > 20
-    assert_same_bytes(read_parts(tmp_path / "scores"), wanted)
+def test_a_partition_that_no_buyer_fell_into_gives_nothing() -> None:
+    assert list(_work()(iter(()))) == []
 
 
-def test_a_model_of_another_catalog_scores_nobody() -> None:
-    with pytest.raises(BadInput, match="trained on catalog c1"):
-        Scored(BuyerScore(catalog_version="c1"))
+def test_an_executor_with_other_code_than_the_drivers_computes_nothing() -> None:
+    with pytest.raises(BadInput, match="differs from the features of the driver"):
+        list(_work(code="another")(iter(_rows(SOUND))))
 
 
 def _written(folder: Path, table: pa.Table) -> Path:
@@ -135,26 +131,19 @@ def _written(folder: Path, table: pa.Table) -> Path:
     return folder
 
 
-SOUND = log_of(event("e1", "order_placed"), event("e2"))
-
-
 @pytest.mark.parametrize(
     ("broken", "said"),
     [
         (SOUND.drop_columns(["amount_fen"]), "no column amount_fen"),
+        (with_column(SOUND, "occurred_at", SOUND["occurred_at"].cast(NAIVE)), "occurred_at of the events"),
         (
-            SOUND.set_column(3, "occurred_at", SOUND["occurred_at"].cast(NAIVE)),
-            "occurred_at is timestamp_ntz",
+            with_column(SOUND, "amount_fen", SOUND["amount_fen"].cast(pa.float64())),
+            "amount_fen of the events",
         ),
-        (SOUND.set_column(10, "amount_fen", SOUND["amount_fen"].cast(pa.float64())), "amount_fen is double"),
-        (log_of(event("e1"), event("e1")), "duplicate_event_id"),
-        (log_of(event("e1", buyer_id=None)), "missing_buyer_id"),
-        (log_of(event("e1", "order_paidd")), "kind"),
-        (log_of(event("e1", amount_fen=-1)), "negative_amount_fen"),
-        (log_of(event("e1", "refund_granted", order_id="of nobody")), "refund_without_order"),
+        (log_of(event("e1", buyer_id=None)), "1 nulls in buyer_id"),
     ],
 )
-def test_a_log_that_the_local_engine_refuses_is_refused_and_leaves_nothing(
+def test_a_log_that_cannot_be_meant_is_refused_in_one_line_and_leaves_nothing(
     spark: Any, broken: pa.Table, said: str, tmp_path: Path
 ) -> None:
     with pytest.raises(BadInput, match=said) as refused:
@@ -163,16 +152,70 @@ def test_a_log_that_the_local_engine_refuses_is_refused_and_leaves_nothing(
     assert [p.name for p in tmp_path.iterdir()] == ["log"]
 
 
+HUGE = [event(f"e{i}", order_id=f"o{i}", amount_fen=2**62) for i in range(2)]
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (log_of(event("e1"), event("e1")), "1 events repeat an event_id"),
+        (log_of(event("e1", "order_paidd")), "with the kind order_paidd, which the contract lacks"),
+        (log_of(event("e1", None)), "1 nulls in kind"),
+        (log_of(event("e1", amount_fen=-1)), "a negative amount_fen"),
+        (log_of(event("e1", occurred_at=AS_OF, recorded_at=None)), "1 nulls in recorded_at"),
+        (log_of(event("e1", buyer_id="")), "1 events have no buyer_id"),
+        (log_of(*HUGE), "amounts of buyer b1 add up to 2\\^63"),
+    ],
+)
+def test_an_executor_refuses_the_rows_that_one_machine_refuses(broken: pa.Table, said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        list(_work(ids=True)(iter(_rows(broken))))
+
+
+@pytest.mark.parametrize(
+    ("missing", "said"), [("buyer_id", "nulls in buyer_id"), ("as_of", "1 nulls in as_of")]
+)
+def test_an_executor_refuses_a_spine_with_nulls(missing: str, said: str) -> None:
+    asked = {"buyer_id": "b1", "recorded_at": AS_OF, ORIGIN: ASK}
+    asked["recorded_at" if missing == "as_of" else missing] = None
+    rows = pa.Table.from_batches(_rows(SOUND))
+    rows = pa.concat_tables([rows, pa.Table.from_pylist([asked]).cast(ASKED)], promote_options="default")
+    with pytest.raises(BadInput, match=said):
+        list(_work(as_of=None)(iter(rows.to_batches())))
+
+
+def test_parts_that_disagree_on_a_type_or_cannot_be_read_are_named(spark: Any, tmp_path: Path) -> None:
+    log = _written(tmp_path / "log", SOUND)
+    other = with_column(SOUND, "amount_fen", SOUND["amount_fen"].cast(pa.int32()))
+    pq.write_table(other, tmp_path / "log" / "more.parquet")
+    (tmp_path / "log" / "events.parquet").rename(tmp_path / "log" / "part.parquet")
+    with pytest.raises(BadInput, match=r"disagree on the type of amount_fen: (INT|BIGINT) and (INT|BIGINT)"):
+        feature_files_spark(log, tmp_path / "out", as_of=AS_OF)
+    (tmp_path / "log" / "more.parquet").write_bytes(b"PAR1 and then nothing")
+    with pytest.raises(BadInput, match="CANNOT_READ_FILE_FOOTER"):
+        feature_files_spark(log, tmp_path / "out", as_of=AS_OF)
+
+
+def test_what_fails_for_no_fault_of_the_input_is_said_in_one_line(spark: Any, tmp_path: Path) -> None:
+    class Failing:
+        schema = CATALOG.schema
+
+        def __call__(self, features: pa.Table) -> pa.Table:
+            raise MemoryError("no room")
+
+    with pytest.raises(SparkFailed) as failed:
+        feature_files_spark(
+            _written(tmp_path / "log", SOUND), tmp_path / "out", as_of=AS_OF, then=Failing(), tasks=1
+        )
+    assert "\n" not in str(failed.value)
+    assert [p.name for p in tmp_path.iterdir()] == ["log"]
+
+
 @pytest.mark.parametrize(
     ("spine", "said"),
     [
         (pa.table({"buyer": ["b1"], "as_of": pa.array([AS_OF], TIMESTAMP)}), "no column buyer_id"),
         (pa.table({"buyer_id": ["b1"], "as_of": pa.array([0], NAIVE)}), "a timestamp with a time zone"),
-        (pa.table({"buyer_id": ["b1"], "as_of": pa.array([None], TIMESTAMP)}), "1 nulls in as_of"),
-        (
-            pa.table({"buyer_id": pa.array([None], pa.string()), "as_of": pa.array([AS_OF], TIMESTAMP)}),
-            "nulls in buyer_id",
-        ),
     ],
 )
 def test_a_spine_that_cannot_be_meant_is_refused(
@@ -216,11 +259,21 @@ def test_the_callers_settings_come_back(spark: Any) -> None:
 
 
 def test_a_buyer_with_a_fifth_of_all_events_costs_a_task_in_proportion() -> None:
-    needs, end = needs_of(CATALOG.plan), datetime(2027, 1, 1, tzinfo=UTC)
-    work = OfPartition(catalog=CATALOG, needs=needs, as_of=end, check=False, then=None)
-    small, large = _one_buyer(30_000), _one_buyer(90_000)
+    work, small, large = _work(), _one_buyer(30_000), _one_buyer(90_000)
     list(work(iter(small)))
     assert _seconds(work, large) < 5 * _seconds(work, small)  # a quadratic sweep would take 9 times
+
+
+def _work(*, ids: bool = False, **given: Any) -> OfPartition:
+    given = {"as_of": datetime(2027, 1, 1, tzinfo=UTC)} | given
+    return OfPartition(catalog=CATALOG, needs=needs_of(CATALOG.plan), ids=ids, then=None, **given)
+
+
+def _rows(log: pa.Table) -> list[pa.RecordBatch]:
+    batches: list[pa.RecordBatch] = log.append_column(
+        ORIGIN, pa.repeat(pa.scalar(LOGGED, pa.int8()), len(log))
+    ).to_batches()
+    return batches
 
 
 def _one_buyer(size: int) -> list[pa.RecordBatch]:
@@ -239,7 +292,7 @@ def _one_buyer(size: int) -> list[pa.RecordBatch]:
         "stage": pa.repeat("before_shipment", size),
     }
     rows = pa.table({f.name: columns.get(f.name, pa.nulls(size, f.type)) for f in SCHEMA}, schema=SCHEMA)
-    return rows.append_column(ORIGIN, pa.repeat(pa.scalar(LOGGED, pa.int8()), size)).to_batches()
+    return _rows(rows)
 
 
 def _seconds(work: OfPartition, batches: list[pa.RecordBatch]) -> float:
