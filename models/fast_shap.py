@@ -49,12 +49,9 @@ class FastShap:
         return None if tables is None else cls(tables, n_features=booster.num_feature())
 
     def contributions(self, vector: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Contributions of one vector of shape (n_features,), shape (n_features + 1,), the base last."""
+        """Contributions of one contiguous float64 (n_features,), shape (n_features + 1,), the base last."""
         out = np.zeros(self._n_features + 1)
-        row = np.ascontiguousarray(vector, dtype=np.float64)
-        if row.shape != (self._n_features,):
-            raise ValueError(f"the vector has shape {row.shape}, the model {self._n_features} features")
-        _contribute(row, *self._tables, out)
+        _contribute(vector, *self._tables, out)
         out[-1] = self._base
         return out
 

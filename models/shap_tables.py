@@ -64,10 +64,11 @@ class ShapTables:
 
 
 def tables_of(booster: lgb.Booster) -> ShapTables | None:
-    """Work the tables out; None for trees that they cannot say (categorical splits, linear leaves)."""
+    """Work the tables out; None for trees that they cannot say (categorical, linear, averaged)."""
     text = booster.model_to_string(num_iteration=booster.best_iteration)
     trees = [_Tree(block) for block in text.split("\nTree=")[1:]]
-    if booster.num_model_per_iteration() != 1 or not all(tree.plain for tree in trees):
+    averaged = "\naverage_output\n" in text
+    if averaged or booster.num_model_per_iteration() != 1 or not all(tree.plain for tree in trees):
         return None
     leaves, before = [], 0
     for tree in trees:
