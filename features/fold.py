@@ -7,16 +7,14 @@ themselves are the kernel's own functions.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, ParamSpec, TypeVar, cast
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 from numba.cpython.unsafe.numbers import trailing_zeros
 
-from .kernel import _entity, _learn_order, _matches, _read
-from .plan import FEATURE, MEDIAN, NULL, SELECTOR
+from .kernel import SEEN, compiled, entity_of, learn_order, matches, read_features
+from .plan import FEATURE, MEDIAN, NULL
 
 RECENT: Final = np.dtype(
     [
@@ -29,8 +27,6 @@ RECENT: Final = np.dtype(
     ]
 )
 """An event that a window can still hold, 48 bytes."""
-ORDER: Final = np.dtype([("paid_at", "i8"), ("paid", "i8"), ("basket", "i8")])
-SEEN: Final = np.dtype([("mask", "i8"), ("pay_lag", "i8")])
 
 LAYOUT, PLAN, FOLDED, N_RECENT, N_LASTING, N_ORDERS, N_PARTIES, N_CATEGORIES = range(8)
 LAST_RECORDED, LAST_OCCURRED, PREVIOUS, ID_LENGTH = range(8, 12)
@@ -44,12 +40,8 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bytes = npt.NDArray[np.uint8]
 
-P = ParamSpec("P")
-R = TypeVar("R")
-_jit = cast("Callable[[Callable[P, R]], Callable[P, R]]", njit(cache=True, nogil=True, error_model="numpy"))
 
-
-@_jit
+@compiled
 def _number(names: Ints, size: int, name: int) -> int:
     """Find a name's number, the newest first; ``size`` when it is new, -1 for null."""
     if name == 0:
@@ -61,7 +53,7 @@ def _number(names: Ints, size: int, name: int) -> int:
     return size
 
 
-@_jit
+@compiled
 def _name(event: Any, names: Ints, head: Ints, orders: Records, tables: Any, latest: Any) -> None:
     """Number the event's order, party and category, with room for what is new."""
     order = _number(tables[2], head[N_ORDERS], names[1])
@@ -82,7 +74,7 @@ def _name(event: Any, names: Ints, head: Ints, orders: Records, tables: Any, lat
     event.order_ref, event.party_ref, event.category_ref = order, party, category
 
 
-@_jit
+@compiled
 def _take_away(recent: Records, folded: Ints, base: int, s: int, earlier: int) -> None:
     """Let the selector no longer count an entity's earlier event."""
     if earlier >= base:
@@ -91,7 +83,7 @@ def _take_away(recent: Records, folded: Ints, base: int, s: int, earlier: int) -
         folded[s] -= 1
 
 
-@_jit
+@compiled
 def absorb(
     events: Records,
     names: Ints,
@@ -112,14 +104,14 @@ def absorb(
     for i in range(len(events)):
         size, base = head[N_RECENT], head[FOLDED]
         _name(events[i], names[i], head, orders, tables, latest)
-        head[PREVIOUS] = _learn_order(events, seen, orders, 0, i, head[PREVIOUS])
+        head[PREVIOUS] = learn_order(events, seen, orders, 0, i, head[PREVIOUS])
         event, bits, lag = events[i], np.int64(0), seen[i].pay_lag
         for j in range(kind_start[event.kind], kind_start[event.kind + 1]):
             s = kind_selector[j]
             selector = selectors[s]
-            hit = _matches(event, lag, orders, selector)
+            hit = matches(event, lag, orders, selector)
             if selector.entity != 0:
-                entity = _entity(event, selector.entity)
+                entity = entity_of(event, selector.entity)
                 if entity < 0:
                     continue
                 if hit or selector.until_mask >> event.kind & 1:
@@ -141,27 +133,30 @@ def absorb(
         head[LAST_RECORDED], head[LAST_OCCURRED] = event.recorded_at, event.occurred_at
 
 
-@_jit
+@compiled
 def _value(event: Any, which: int) -> Any:
     if which == 0:
         return event.amount_fen
     return event.line_count if which == 1 else event.pay_lag
 
 
-@_jit
-def _add(event: Any, totals: Ints, bucket: int, selectors: Records, sum_value: Ints) -> None:
-    bits = event.mask
-    while bits:
-        s: int = trailing_zeros(bits)  # type: ignore[call-arg]
-        bits &= bits - 1
-        totals[s, bucket] += 1
-        for v in range(selectors[s].sum_start, selectors[s].sum_end):
-            value = _value(event, sum_value[v])
-            if value != NULL:
-                totals[len(selectors) + v, bucket] += value
+@compiled
+def _add_up(recent: Records, low: int, high: int, totals: Ints, sum_start: Ints, sum_value: Ints) -> None:
+    """Add the events ``[low, high)`` to their totals; one loop, a call for each event took twice as long."""
+    n_selectors = len(sum_start) - 1
+    for i in range(low, high):
+        bits = recent[i].mask
+        while bits:
+            s: int = trailing_zeros(bits)  # type: ignore[call-arg]
+            bits &= bits - 1
+            totals[s] += 1
+            for v in range(sum_start[s], sum_start[s + 1]):
+                value = _value(recent[i], sum_value[v])
+                if value != NULL:
+                    totals[n_selectors + v] += value
 
 
-@_jit
+@compiled
 def _first_at_or_after(recent: Records, when: int) -> int:
     low, high = 0, len(recent)
     while low < high:
@@ -173,7 +168,7 @@ def _first_at_or_after(recent: Records, when: int) -> int:
     return low
 
 
-@_jit
+@compiled
 def fold(
     recent: Records,
     until: int,
@@ -181,7 +176,7 @@ def fold(
     lasting: Ints,
     head: Ints,
     bounds: Ints,
-    selectors: Records,
+    sum_start: Ints,
     sum_value: Ints,
     medians: Records,
 ) -> int:
@@ -190,9 +185,8 @@ def fold(
     A median without a window still needs the value of each of its events: those go to ``lasting``.
     """
     old = _first_at_or_after(recent, until + 1)
-    totals = folded.reshape(len(folded), 1)
+    _add_up(recent, 0, old, folded, sum_start, sum_value)
     for i in range(old):
-        _add(recent[i], totals, 0, selectors, sum_value)
         for m in range(len(medians)):
             value = _value(recent[i], medians[m].value)
             if medians[m].bucket < len(bounds) or recent[i].mask >> medians[m].selector & 1 == 0:
@@ -206,7 +200,7 @@ def fold(
     return old
 
 
-@_jit
+@compiled
 def _select(values: Ints, size: int, rank: int) -> int:
     """Put the value of a rank in its place (Hoare's selection), smaller ones before it."""
     low, high = 0, size - 1
@@ -231,7 +225,7 @@ def _select(values: Ints, size: int, rank: int) -> int:
     return found
 
 
-@_jit
+@compiled
 def _middle(values: Ints, size: int) -> int:
     """Move the middle one or two of the values to the front; say how many they are."""
     if size == 0:
@@ -247,7 +241,7 @@ def _middle(values: Ints, size: int) -> int:
     return 2
 
 
-@_jit
+@compiled
 def _collect(lasting: Ints, recent: Records, cuts: Ints, median: Any, m: int, values: Ints) -> int:
     """Gather the values that a median is over."""
     size = 0
@@ -265,7 +259,7 @@ def _collect(lasting: Ints, recent: Records, cuts: Ints, median: Any, m: int, va
     return size
 
 
-@_jit
+@compiled
 def read_vector(packed: Bytes, plan: Bytes, layout: int, as_of: int, out: Floats) -> int:
     """Write the features at ``as_of`` into ``out``; return one of the codes above.
 
@@ -274,7 +268,7 @@ def read_vector(packed: Bytes, plan: Bytes, layout: int, as_of: int, out: Floats
     packed : uint8 (n,)
         `features.packed` says what lies where; the part up to the recent events is read.
     plan : uint8
-        `features.packed.plan_bytes`.
+        As `features.packed.plan_bytes` lays it out.
     """
     head, counts = packed[: 8 * HEAD].view(np.int64), plan[:48].view(np.int64)
     if head[LAYOUT] != layout or head[PLAN] != counts[0]:
@@ -285,17 +279,18 @@ def read_vector(packed: Bytes, plan: Bytes, layout: int, as_of: int, out: Floats
     bounds = plan[at:end].view(np.int64)
     at, end = end, end + 8 * counts[2]
     sum_value = plan[at:end].view(np.int64)
-    at, end = end, end + 136 * counts[3]
-    selectors = plan[at:end].view(SELECTOR)
+    at, end = end, end + 8 * counts[3]
+    sum_start = plan[at:end].view(np.int64)
     at, end = end, end + 32 * counts[4]
     medians = plan[at:end].view(MEDIAN)
     features = plan[end : end + 48 * counts[5]].view(FEATURE)
 
-    n_totals, buckets = len(selectors) + len(sum_value), len(bounds) + 1
+    n_selectors, buckets = len(sum_start) - 1, len(bounds) + 1
+    n_totals = n_selectors + len(sum_value)
     at, end = 8 * HEAD, 8 * (HEAD + n_totals)
     folded = packed[at:end].view(np.int64)
-    at, end = end, end + 16 * len(selectors)
-    known = packed[at:end].view(np.int64).reshape(len(selectors), 2)
+    at, end = end, end + 16 * n_selectors
+    known = packed[at:end].view(np.int64).reshape(n_selectors, 2)
     at, end = end, end + 16 * head[N_LASTING]
     lasting = packed[at:end].view(np.int64).reshape(head[N_LASTING], 2)
     recent = packed[end : end + 48 * head[N_RECENT]].view(RECENT)
@@ -304,15 +299,14 @@ def read_vector(packed: Bytes, plan: Bytes, layout: int, as_of: int, out: Floats
     cuts[0] = len(recent)
     for k in range(1, buckets):
         cuts[k] = _first_at_or_after(recent, as_of - bounds[k - 1])
-    totals = np.zeros((n_totals, buckets), np.int64)
+    totals = np.zeros((buckets, n_totals), np.int64)
+    totals[buckets - 1] = folded
     for k in range(buckets):
-        for i in range(cuts[k + 1], cuts[k]):
-            _add(recent[i], totals, k, selectors, sum_value)
-    totals[:, buckets - 1] += folded
+        _add_up(recent, cuts[k + 1], cuts[k], totals[k], sum_start, sum_value)
     values = np.empty((len(medians), max(2, len(recent) + len(lasting))), np.int64)
     sizes = np.zeros(len(medians), np.int64)
     for m in range(len(medians)):
         size = _collect(lasting, recent, cuts, medians[m], m, values[m])
         sizes[m] = _middle(values[m], size)
-    _read(features, totals, known, medians, values, sizes, as_of, out)
+    read_features(features, totals.T, known, medians, values, sizes, as_of, out)
     return OK

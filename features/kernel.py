@@ -45,8 +45,8 @@ EVENT: Final = np.dtype(
 """One packed event, 48 bytes. Refs number a buyer's orders, parties and categories from 0 in order of
 first appearance, -1 for null; ``codes`` are stage, fault, outcome, actor and link type."""
 
-_SEEN: Final = np.dtype([("mask", "i8"), ("pay_lag", "i8")])
-_ORDER: Final = np.dtype([("paid_at", "i8"), ("paid", "i8"), ("basket", "i8")])
+SEEN: Final = np.dtype([("mask", "i8"), ("pay_lag", "i8")])
+ORDER: Final = np.dtype([("paid_at", "i8"), ("paid", "i8"), ("basket", "i8")])
 
 Events = npt.NDArray[np.void]
 Records = npt.NDArray[np.void]
@@ -71,7 +71,7 @@ def _value(events: Events, seen: Records, at: int, i: int, which: int) -> int:
 
 
 @compiled
-def _learn_order(events: Events, seen: Records, orders: Records, at: int, i: int, previous: int) -> int:
+def learn_order(events: Events, seen: Records, orders: Records, at: int, i: int, previous: int) -> int:
     """Remember payments, set the event's pay lag, and return the order paid last (-1 for none)."""
     event = events[at + i]
     order = event.order_ref
@@ -92,7 +92,8 @@ def _learn_order(events: Events, seen: Records, orders: Records, at: int, i: int
 
 
 @compiled
-def _matches(event: Any, lag: int, orders: Records, selector: Any) -> bool:
+def matches(event: Any, lag: int, orders: Records, selector: Any) -> bool:
+    """Tell whether a selector counts the event."""
     if selector.kind_mask >> event.kind & 1 == 0:
         return False
     for c in range(5):
@@ -113,7 +114,7 @@ def _matches(event: Any, lag: int, orders: Records, selector: Any) -> bool:
 
 
 @compiled
-def _entity(event: Any, which: int) -> int:
+def entity_of(event: Any, which: int) -> int:
     """Name the event's entity by its ref, -1 when it has none."""
     if which == 1:
         return event.party_ref
@@ -152,9 +153,9 @@ def _enter(
     for j in range(kind_start[event.kind], kind_start[event.kind + 1]):
         s = kind_selector[j]
         selector = selectors[s]
-        hit = _matches(event, seen[i].pay_lag, orders, selector)
+        hit = matches(event, seen[i].pay_lag, orders, selector)
         if selector.entity != 0:
-            entity = _entity(event, selector.entity)
+            entity = entity_of(event, selector.entity)
             if entity < 0:
                 continue
             if hit or selector.until_mask >> event.kind & 1:
@@ -250,7 +251,7 @@ def _window_total(totals: Ints, accumulator: int, bucket: int) -> int:
 
 
 @compiled
-def _read(
+def read_features(
     features: Records,
     totals: Ints,
     known: Ints,
@@ -325,7 +326,7 @@ def _evaluate(
                 since = as_of[r] - bounds[k - 1]
                 new[k] = _first_at_or_after(events, at + edges[k], at + new[0], since) - at
             for i in range(head, new[0]):
-                previous = _learn_order(events, seen, orders, at, i, previous)
+                previous = learn_order(events, seen, orders, at, i, previous)
                 _enter(
                     events,
                     seen,
@@ -352,7 +353,7 @@ def _evaluate(
                 for i in range(max(head, new[low]), new[0]):
                     _move_medians(events, seen, medians, values, sizes, at, i, m, True)
             edges[:] = new
-            _read(features, totals, known, medians, values, sizes, as_of[r], out[place[r]])
+            read_features(features, totals, known, medians, values, sizes, as_of[r], out[place[r]])
 
 
 def evaluate(
@@ -384,8 +385,8 @@ def evaluate(
         as_of,
         place,
         *plan,
-        np.empty(longest, _SEEN),
-        np.empty(longest, _ORDER),
+        np.empty(longest, SEEN),
+        np.empty(longest, ORDER),
         np.empty((int(plan.selectors["latest"].max(initial=-1)) + 1, longest), np.int64),
         np.empty((len(plan.medians), longest), np.int64),
         out,
