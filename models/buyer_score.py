@@ -172,13 +172,13 @@ class BuyerScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def assess(self, vector: NDArray[np.float64]) -> Assessment:
         """Score one vector of shape (n_features,) with the least work; safe to call from many threads."""
-        margin = self._one_row().margin(vector)
+        margin = self.single_row().margin(vector)
         p = self.calibrator_.probability(margin)
         return Assessment(margin, float(p), float(points_of(p)))
 
     def explain(self, vector: NDArray[np.float64], *, limit: int | None = 3) -> list[Reason]:
         """Reasons of one vector of shape (n_features,)."""
-        contributions = self._one_row().contributions(vector)
+        contributions = self.single_row().contributions(vector)
         return self.reason_groups.top(contributions.reshape(1, -1), limit=limit)[0]
 
     @property
@@ -215,7 +215,7 @@ class BuyerScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.classifier_tags.multi_class = False
         return tags
 
-    def _one_row(self) -> SingleRow:
+    def single_row(self) -> SingleRow:
         """The trees prepared for single rows; made anew after another `fit`."""
         check_is_fitted(self, "booster_")
         prepared: SingleRow | None = getattr(self, "_prepared", None)
