@@ -29,7 +29,7 @@ except ImportError:  # a model on its own does without
     njit = None  # type: ignore[assignment]
 
 _ZERO: Final = float(np.float32(1e-35))
-"""What LightGBM takes for zero."""
+"""Up to here LightGBM takes a value for zero when it reads a row."""
 
 
 class FastShap:
@@ -67,13 +67,6 @@ def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @_compiled
-def _is_missing(value: float, kind: int) -> bool:
-    if np.isnan(value):
-        return kind > 0
-    return kind == 1 and -_ZERO <= value <= _ZERO
-
-
-@_compiled
 def _contribute(
     row: Floats,
     missing: Ints,
@@ -92,8 +85,9 @@ def _contribute(
 ) -> None:
     absent, value = np.empty(len(row), np.bool_), np.empty(len(row))
     for f in range(len(row)):
-        absent[f] = _is_missing(row[f], missing[f])
-        value[f] = 0.0 if np.isnan(row[f]) else row[f]
+        unknown, zero = np.isnan(row[f]), -_ZERO <= row[f] <= _ZERO
+        absent[f] = (unknown and missing[f] > 0) or (zero and missing[f] == 1)
+        value[f] = 0.0 if unknown or zero else row[f]
     passed = np.empty(len(rule))
     g = 0
     for leaf in range(len(leaf_value)):

@@ -209,7 +209,7 @@ def test_bytes_of_another_catalog_are_refused() -> None:
 
 
 def test_a_catalog_without_finite_windows_folds_everything() -> None:
-    said = {"zh": "", "en": "", "reason": "activity"}
+    said = {"zh": "中位数", "en": "median", "reason": "activity"}
     families = [
         *[f for f in FAMILIES if getattr(f, "windows", ()) == (LIFE,)],
         Median(name="m", where=Where(kinds=("order_paid",)), value="amount_fen", windows=(LIFE,), **said),

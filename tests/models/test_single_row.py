@@ -60,7 +60,8 @@ def grown(n_trees: int = 40, **said: Any) -> lgb.Booster:
 BOOSTERS = {kind: grown(**said) for kind, said in KINDS.items()}
 READY = {kind: SingleRow(booster) for kind, booster in BOOSTERS.items()}
 EDGES = sorted({float(t) for b in BOOSTERS.values() for t in b.trees_to_dataframe()["threshold"].dropna()})
-ODD = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-35, -1e-35, 1e-36, 5e-324, 1.7e308, -1.7e308)
+ZERO = float(np.float32(1e-35))
+ODD = (np.nan, np.inf, -np.inf, 0.0, -0.0, ZERO, -ZERO, 1e-35, -1e-35, 1e-36, 5e-324, 1.7e308, -1.7e308)
 VALUES = st.one_of(
     st.sampled_from(ODD),
     st.sampled_from(EDGES),
@@ -81,6 +82,18 @@ def test_a_row_has_the_bits_of_the_margin_and_the_contributions_of_a_table(
     assert one.margin(vector) == booster.predict(vector.reshape(1, -1), raw_score=True)[0]
     wanted = booster.predict(vector.reshape(1, -1), pred_contrib=True)[0]
     np.testing.assert_allclose(one.contributions(vector), wanted, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("odd", [*ODD, np.nextafter(ZERO, 1), np.nextafter(-ZERO, -1)])
+def test_a_value_at_the_edge_of_zero_or_beyond_all_others_goes_where_lightgbm_sends_it(
+    kind: str, odd: float
+) -> None:
+    rest = np.array([0.3, -1.0, 1.0, np.nan, 0.2])
+    asked = np.vstack([np.where(np.arange(5) == column, odd, rest) for column in range(5)])
+    found = np.array([READY[kind].contributions(vector) for vector in asked])
+    wanted = BOOSTERS[kind].predict(asked, pred_contrib=True)
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", KINDS)
