@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help install demo serve test check format clean bench-features bench-spark
+.PHONY: help install demo serve test check format clean bench-features bench-spark bench-online
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -46,6 +46,9 @@ bench-features: $(STAMP) ## Time and memory of the batch features beside the oth
 
 bench-spark: $(STAMP) ## Our kernel on Spark beside Spark SQL (BENCH_QUICK=1: two minutes; needs Java)
 	$(BIN)/python -m benchmarks.spark
+
+bench-online: $(STAMP) ## One buyer at a time: vector, score, reasons beside LightGBM and MLflow (BENCH_QUICK=1: one minute)
+	$(BIN)/python -m benchmarks.online
 
 clean: ## Remove the environment, the workspace and everything built
 	rm -rf .venv .buyer-tier build dist

@@ -22,8 +22,8 @@ from .machine_code import compiled
 from .matching import Events, Floats, Ints, Records, entity, learn_order, matches
 from .plan import DAY_US, NULL, OP_MEDIAN, OP_RATIO, OP_SINCE_LAST, OP_TOTAL, Plan
 
-_SEEN: Final = np.dtype([("mask", "i8"), ("pay_lag", "i8")])
-_ORDER: Final = np.dtype([("paid_at", "i8"), ("paid", "i8"), ("basket", "i8")])
+SEEN: Final = np.dtype([("mask", "i8"), ("pay_lag", "i8")])
+ORDER: Final = np.dtype([("paid_at", "i8"), ("paid", "i8"), ("basket", "i8")])
 
 
 @compiled
@@ -296,8 +296,8 @@ def evaluate(
         as_of,
         place,
         *plan,
-        np.empty(longest, _SEEN),
-        np.empty(longest, _ORDER),
+        np.empty(longest, SEEN),
+        np.empty(longest, ORDER),
         np.empty((int(plan.selectors["latest"].max(initial=-1)) + 1, longest), np.int64),
         np.empty((len(plan.medians), longest), np.int64),
         out,

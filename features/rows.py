@@ -28,11 +28,12 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 NAMED: Final = ("order_id", "shop_id", "category_id")
 """Columns whose values a history numbers, in the order of the refs of `features.matching.EVENT`."""
 
-_COLUMNS: Final = (
+COLUMNS: Final = (
     *("event_id", "buyer_id", "kind", "occurred_at", "recorded_at", "amount_fen", "line_count", "link_value"),
     *(name for name, _ in CODED),
     *NAMED,
 )
+"""All columns that the features of a buyer's own events look at."""
 _TIMES: Final = ("occurred_at", "recorded_at")
 _JUDGED: Final = ("abuse_confirmed", "abuse_cleared")
 _OTHER: Final = 63
@@ -136,11 +137,11 @@ def rows_of(table: pa.Table) -> list[Row]:
     BadInput
         When a column is missing.
     """
-    missing = [name for name in _COLUMNS if name not in table.column_names and name != "line_count"]
+    missing = [name for name in COLUMNS if name not in table.column_names and name != "line_count"]
     if missing:
         raise BadInput(f"events lack the column{'s' * (len(missing) > 1)} {', '.join(missing)}")
-    columns = [_values(table, name) for name in _COLUMNS]
-    return [dict(zip(_COLUMNS, values, strict=True)) for values in zip(*columns, strict=True)]
+    columns = [_values(table, name) for name in COLUMNS]
+    return [dict(zip(COLUMNS, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
 def microseconds(when: datetime | int) -> int:
@@ -153,7 +154,7 @@ def microseconds(when: datetime | int) -> int:
 
 def peer_row(event: PeerEvent) -> Row:
     """Lay a derived event into the columns of the log; the peer stands where a shop would."""
-    nothing = dict.fromkeys(_COLUMNS)
+    nothing = dict.fromkeys(COLUMNS)
     return {
         **nothing,
         "event_id": f"{event.kind} {event.link_type} {event.peer_id}",

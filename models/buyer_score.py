@@ -18,6 +18,7 @@ from .assessment import Assessment
 from .calibration import fit_platt
 from .reasons import Reason, ReasonGroups, Text
 from .scale import bounded_probability, points_of
+from .single_row import SingleRow
 
 
 class BuyerScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -171,15 +172,14 @@ class BuyerScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def assess(self, vector: NDArray[np.float64]) -> Assessment:
         """Score one vector of shape (n_features,) with the least work; safe to call from many threads."""
-        row = np.asarray(vector, dtype=np.float64).reshape(1, -1)
-        margin = float(trees.margin(self.booster_, row)[0])
+        margin = self.single_row().margin(vector)
         p = self.calibrator_.probability(margin)
         return Assessment(margin, float(p), float(points_of(p)))
 
     def explain(self, vector: NDArray[np.float64], *, limit: int | None = 3) -> list[Reason]:
         """Reasons of one vector of shape (n_features,)."""
-        row = np.asarray(vector, dtype=np.float64).reshape(1, -1)
-        return self.reason_groups.top(trees.shap(self.booster_, row), limit=limit)[0]
+        contributions = self.single_row().contributions(vector)
+        return self.reason_groups.top(contributions.reshape(1, -1), limit=limit)[0]
 
     @property
     def reason_groups(self) -> ReasonGroups:
@@ -204,11 +204,24 @@ class BuyerScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Read what `save` wrote; predictions are the same bytes."""
         return saved.read(cls, directory)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is bound to this process; it is made again when first needed."""
+        state: dict[str, Any] = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_prepared"}
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.classifier_tags.multi_class = False
         return tags
+
+    def single_row(self) -> SingleRow:
+        """The trees prepared for single rows; made anew after another `fit`."""
+        check_is_fitted(self, "booster_")
+        prepared: SingleRow | None = getattr(self, "_prepared", None)
+        if prepared is None or prepared.booster is not self.booster_:
+            prepared = self._prepared = SingleRow(self.booster_)
+        return prepared
 
     def _checked(self, X: ArrayLike) -> NDArray[np.float64]:
         check_is_fitted(self, "booster_")

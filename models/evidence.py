@@ -5,19 +5,18 @@ The service and a replay both come through here, so both see the same buyer.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from decisions.request import BuyerEvidence, OrderEvidence
 from features.catalog import CATALOG
 from features.compile import Catalog
-from features.events import TIMESTAMP
-from features.online import buyer_vector
+from features.online import rows_vector
+from features.rows import Row, in_order, microseconds
 
 from .buyer_score import BuyerScore
 
@@ -33,7 +32,7 @@ class BuyerAssessment:
 
 
 def assess_buyer(
-    events: pa.Table,
+    rows: Sequence[Row],
     *,
     buyer_id: str,
     as_of: datetime,
@@ -44,12 +43,12 @@ def assess_buyer(
 
     Parameters
     ----------
-    events : pa.Table
-        As `features.online.buyer_vector` takes them.
+    rows : sequence of Row
+        As `features.online.rows_vector` takes them.
     score : BuyerScore
         Trained on the same catalog.
     """
-    vector = buyer_vector(events, buyer_id=buyer_id, as_of=as_of, catalog=catalog)
+    vector = rows_vector(rows, buyer_id=buyer_id, as_of=as_of, catalog=catalog)
     return BuyerAssessment(
         buyer_id=buyer_id,
         as_of=as_of,
@@ -73,19 +72,13 @@ def buyer_evidence(
     )
 
 
-def order_evidence(events: pa.Table, *, buyer_id: str, order_id: str, as_of: datetime) -> OrderEvidence:
+def order_evidence(rows: Sequence[Row], *, buyer_id: str, order_id: str, as_of: datetime) -> OrderEvidence:
     """Read what the log knew of one order before ``as_of``."""
-    known = events.filter(
-        pc.and_(
-            pc.and_(pc.equal(events["buyer_id"], buyer_id), pc.equal(events["order_id"], order_id)),
-            pc.less(events["recorded_at"], pa.scalar(as_of, TIMESTAMP)),
-        )
-    )
-    amounts = known.select(["kind", "amount_fen"]).to_pylist()
-    paid = [row["amount_fen"] for row in amounts if row["kind"] == "order_paid"]
-    granted = [row["amount_fen"] or 0 for row in amounts if row["kind"] == "refund_granted"]
+    moment = microseconds(as_of)
+    known = in_order(row for row in rows if row["buyer_id"] == buyer_id and row["order_id"] == order_id)
+    said = [(p.row["kind"], p.row["amount_fen"]) for p in known if p.recorded_at < moment]
     return OrderEvidence(
-        shipped=any(row["kind"] == "order_shipped" for row in amounts),
-        refunded_fen=sum(granted),
-        paid_amount_fen=paid[0] if paid else None,
+        shipped=any(kind == "order_shipped" for kind, _ in said),
+        refunded_fen=sum(fen or 0 for kind, fen in said if kind == "refund_granted"),
+        paid_amount_fen=next((fen for kind, fen in said if kind == "order_paid"), None),
     )

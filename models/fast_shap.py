@@ -21,7 +21,7 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
-from .shap_tables import Floats, Ints, ShapTables, tables_of
+from .shap_tables import LANES, Floats, Ints, ShapTables, tables_of
 
 try:
     from numba import njit
@@ -29,7 +29,7 @@ except ImportError:  # a model on its own does without
     njit = None  # type: ignore[assignment]
 
 _ZERO: Final = float(np.float32(1e-35))
-"""What LightGBM takes for zero."""
+"""Up to here LightGBM takes a value for zero when it reads a row."""
 
 
 class FastShap:
@@ -49,12 +49,9 @@ class FastShap:
         return None if tables is None else cls(tables, n_features=booster.num_feature())
 
     def contributions(self, vector: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Contributions of one vector of shape (n_features,), shape (n_features + 1,), the base last."""
+        """Contributions of one contiguous float64 (n_features,), shape (n_features + 1,), the base last."""
         out = np.zeros(self._n_features + 1)
-        row = np.ascontiguousarray(vector, dtype=np.float64)
-        if row.shape != (self._n_features,):
-            raise ValueError(f"the vector has shape {row.shape}, the model {self._n_features} features")
-        _contribute(row, *self._tables, out)
+        _contribute(vector, *self._tables, out)
         out[-1] = self._base
         return out
 
@@ -70,60 +67,50 @@ def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @_compiled
-def _goes_left(value: float, threshold: float, missing: int, default_left: bool) -> bool:
-    if np.isnan(value):
-        if missing == 2:
-            return default_left
-        value = 0.0
-    if missing == 1 and -_ZERO <= value <= _ZERO:
-        return default_left
-    return value <= threshold
-
-
-@_compiled
 def _contribute(
     row: Floats,
-    feature: Ints,
-    threshold: Floats,
     missing: Ints,
-    default_left: NDArray[np.bool_],
     leaf_start: Ints,
     leaf_value: Floats,
     entry_feature: Ints,
     entry_cover: Floats,
-    step_start: Ints,
-    step: Ints,
+    entry_low: Floats,
+    entry_high: Floats,
+    entry_default: NDArray[np.bool_],
     nodes: Floats,
     weights: Floats,
     rule: Ints,
     gain: Floats,
     out: Floats,
 ) -> None:
-    sent = np.empty(2 * len(feature), np.bool_)
-    for n in range(len(feature)):
-        left = _goes_left(row[feature[n]], threshold[n], missing[n], default_left[n])
-        sent[2 * n], sent[2 * n + 1] = not left, left
-    passed, product = np.empty(len(rule)), np.empty(nodes.shape[1])
+    absent, value = np.empty(len(row), np.bool_), np.empty(len(row))
+    for f in range(len(row)):
+        unknown, zero = np.isnan(row[f]), -_ZERO <= row[f] <= _ZERO
+        absent[f] = (unknown and missing[f] > 0) or (zero and missing[f] == 1)
+        value[f] = 0.0 if unknown or zero else row[f]
+    passed = np.empty(len(rule))
     g = 0
     for leaf in range(len(leaf_value)):
         start = leaf_start[leaf]
         size = leaf_start[leaf + 1] - start
         for k in range(size):
-            through = True
-            for s in range(step_start[start + k], step_start[start + k + 1]):
-                through &= sent[step[s]]
-            passed[k] = through
-        failing = 0.0
-        for q in range(rule[size]):
-            t = nodes[size, q]
-            value = weights[size, q] * leaf_value[leaf]
+            e = start + k
+            f = entry_feature[e]
+            inside = (not value[f] <= entry_low[e]) & (value[f] <= entry_high[e])
+            passed[k] = entry_default[e] if absent[f] else inside
+        for q in range(0, rule[size], LANES):
+            t0, t1, t2, t3 = nodes[size, q], nodes[size, q + 1], nodes[size, q + 2], nodes[size, q + 3]
+            u0, u1, u2, u3 = 1.0 - t0, 1.0 - t1, 1.0 - t2, 1.0 - t3
+            p0, p1 = weights[size, q] * leaf_value[leaf], weights[size, q + 1] * leaf_value[leaf]
+            p2, p3 = weights[size, q + 2] * leaf_value[leaf], weights[size, q + 3] * leaf_value[leaf]
             for k in range(size):
-                value *= entry_cover[start + k] * (1.0 - t) + passed[k] * t
-            product[q] = value
-            failing += value / (1.0 - t)
-        for k in range(size):
-            passing = 0.0
-            for q in range(rule[size]):
-                passing += product[q] * gain[g]
-                g += 1
-            out[entry_feature[start + k]] += passed[k] * passing - (1.0 - passed[k]) * failing
+                z, o = entry_cover[start + k], passed[k]
+                p0 *= z * u0 + o * t0
+                p1 *= z * u1 + o * t1
+                p2 *= z * u2 + o * t2
+                p3 *= z * u3 + o * t3
+            failing = p0 / u0 + p1 / u1 + p2 / u2 + p3 / u3
+            for k in range(size):
+                passing = p0 * gain[g] + p1 * gain[g + 1] + p2 * gain[g + 2] + p3 * gain[g + 3]
+                g += LANES
+                out[entry_feature[start + k]] += passed[k] * passing - (1.0 - passed[k]) * failing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
+LANES: Final = 4
+"""Nodes that are worked on together, as many doubles as a processor's register holds."""
 _CATEGORICAL: Final = 1
 _LEFT_BY_DEFAULT: Final = 2
 
@@ -23,39 +26,38 @@ class ShapTables:
 
     Attributes
     ----------
-    feature, threshold, missing, default_left : arrays (n_nodes,)
-        A node sends a row left when its feature is at most the threshold. ``missing`` is LightGBM's kind: 0
-        reads NaN as zero, 1 sends NaN and zero the default way, 2 NaN.
+    missing : int64 (n_features,)
+        LightGBM's kind of each feature: 0 reads NaN as zero, 1 sends NaN and zero the default way, 2 NaN.
     leaf_start : int64 (n_leaves + 1,)
         Leaf ``l`` has the entries ``[leaf_start[l], leaf_start[l + 1])``, one per feature on its path.
     leaf_value : float64 (n_leaves,)
     entry_feature : int64 (n_entries,)
     entry_cover : float64 (n_entries,)
         Share of training rows that pass the feature's splits on the path, of those that reach them.
-    step_start : int64 (n_entries + 1,)
-        Jagged, like ``leaf_start``: the splits of an entry.
-    step : int64
-        Twice the node, plus one where the path goes left.
+    entry_low, entry_high : float64 (n_entries,)
+        Values that pass: not at most the one (NaN where none is too low), at most the other.
+    entry_default : bool (n_entries,)
+        Whether a missing value passes.
     base : float
         Mean of the leaves' values over training rows, added up over trees.
     nodes, weights : float64 (most_entries + 1, most_nodes)
-        Gauss-Legendre rules on (0, 1); row ``d`` is exact for polynomials of degree ``d - 1``.
+        Gauss-Legendre rules on (0, 1); row ``d`` is exact for polynomials of degree ``d - 1``. Nodes without
+        weight fill up to a multiple of `LANES`.
     rule : int64 (most_entries + 1,)
-        How many nodes each rule has.
+        How many nodes each rule has, those without weight included.
     gain : float64
-        ``(1 - z) / (t + z (1 - t))`` for each entry's cover ``z`` and each node ``t`` of its leaf's rule.
+        ``(1 - z) / (t + z (1 - t))`` for each entry's cover ``z`` and each node ``t`` of its leaf's rule:
+        by leaf, then by `LANES` nodes, then by entry.
     """
 
-    feature: Ints
-    threshold: Floats
     missing: Ints
-    default_left: NDArray[np.bool_]
     leaf_start: Ints
     leaf_value: Floats
     entry_feature: Ints
     entry_cover: Floats
-    step_start: Ints
-    step: Ints
+    entry_low: Floats
+    entry_high: Floats
+    entry_default: NDArray[np.bool_]
     base: float
     nodes: Floats
     weights: Floats
@@ -64,29 +66,28 @@ class ShapTables:
 
 
 def tables_of(booster: lgb.Booster) -> ShapTables | None:
-    """Work the tables out; None for trees that they cannot say (categorical splits, linear leaves)."""
+    """Work the tables out; None for trees that they cannot say (categorical, linear, averaged)."""
     text = booster.model_to_string(num_iteration=booster.best_iteration)
     trees = [_Tree(block) for block in text.split("\nTree=")[1:]]
-    if booster.num_model_per_iteration() != 1 or not all(tree.plain for tree in trees):
+    averaged = "\naverage_output\n" in text
+    if averaged or booster.num_model_per_iteration() != 1 or not all(tree.plain for tree in trees):
         return None
-    leaves, before = [], 0
-    for tree in trees:
-        leaves += [(value, _shifted(path, before)) for value, path in tree.leaves()]
-        before += len(tree.feature)
+    missing = _missing(trees, booster.num_feature())
+    if missing is None:
+        return None
+    leaves = [leaf for tree in trees for leaf in tree.leaves()]
     entries = [entry for _, path in leaves for entry in path]
     most = max((len(path) for _, path in leaves), default=0)
     nodes, weights, rule = _rules(most)
     return ShapTables(
-        feature=_joined([t.feature for t in trees], np.int64),
-        threshold=_joined([t.threshold for t in trees], np.float64),
-        missing=_joined([t.decision >> 2 & 3 for t in trees], np.int64),
-        default_left=_joined([t.decision & _LEFT_BY_DEFAULT > 0 for t in trees], np.bool_),
+        missing=missing,
         leaf_start=_starts([len(path) for _, path in leaves]),
         leaf_value=np.array([value for value, _ in leaves], np.float64),
         entry_feature=np.array([e.feature for e in entries], np.int64),
         entry_cover=np.array([e.cover for e in entries], np.float64),
-        step_start=_starts([len(e.steps) for e in entries]),
-        step=np.array([s for e in entries for s in e.steps], np.int64),
+        entry_low=np.array([e.low for e in entries], np.float64),
+        entry_high=np.array([e.high for e in entries], np.float64),
+        entry_default=np.array([e.default for e in entries], np.bool_),
         base=float(sum(tree.expected() for tree in trees)),
         nodes=nodes,
         weights=weights,
@@ -98,11 +99,18 @@ def tables_of(booster: lgb.Booster) -> ShapTables | None:
 @dataclass(frozen=True)
 class _Entry:
     feature: int
-    cover: float
-    steps: tuple[int, ...]
+    cover: float = 1.0
+    low: float = math.nan
+    high: float = math.inf
+    default: bool = True
 
-    def then(self, cover: float, step: int) -> _Entry:
-        return _Entry(self.feature, self.cover * cover, (*self.steps, step))
+    def left(self, cover: float, threshold: float, default: bool) -> _Entry:
+        high = min(self.high, threshold)
+        return _Entry(self.feature, self.cover * cover, self.low, high, self.default and default)
+
+    def right(self, cover: float, threshold: float, default: bool) -> _Entry:
+        low = threshold if math.isnan(self.low) else max(self.low, threshold)
+        return _Entry(self.feature, self.cover * cover, low, self.high, self.default and not default)
 
 
 class _Tree:
@@ -137,28 +145,33 @@ class _Tree:
             if at < 0:
                 yield float(self.value[~at]), list(path.values())
                 continue
-            feature, count = int(self.feature[at]), self.count(at)
-            entry = path.get(feature, _Entry(feature, 1.0, ()))
-            for child, left in ((int(self.left[at]), 1), (int(self.right[at]), 0)):
-                share = self.count(child) / count
-                waiting.append((child, {**path, feature: entry.then(share, 2 * at + left)}))
+            feature, threshold, count = int(self.feature[at]), float(self.threshold[at]), self.count(at)
+            entry, default = path.get(feature, _Entry(feature)), bool(self.decision[at] & _LEFT_BY_DEFAULT)
+            left, right = int(self.left[at]), int(self.right[at])
+            lefts = entry.left(self.count(left) / count, threshold, default)
+            rights = entry.right(self.count(right) / count, threshold, default)
+            waiting += [(left, {**path, feature: lefts}), (right, {**path, feature: rights})]
+
+
+def _missing(trees: list[_Tree], n_features: int) -> Ints | None:
+    """Give each feature's kind of missing values; None if a feature has two."""
+    kinds = np.full(n_features, -1, np.int64)
+    for tree in trees:
+        for feature, kind in zip(tree.feature.tolist(), (tree.decision >> 2 & 3).tolist(), strict=True):
+            if kinds[feature] not in (-1, kind):
+                return None
+            kinds[feature] = kind
+    return kinds
 
 
 def _gains(path: list[_Entry], nodes: Floats, rule: Ints) -> list[float]:
     points = nodes[len(path), : rule[len(path)]].tolist()
-    return [(1.0 - e.cover) / (t + e.cover * (1.0 - t)) for e in path for t in points]
+    together = [points[q : q + LANES] for q in range(0, len(points), LANES)]
+    return [(1.0 - e.cover) / (t + e.cover * (1.0 - t)) for some in together for e in path for t in some]
 
 
 def _numbers(said: dict[str, str], name: str, kind: type) -> NDArray[Any]:
     return np.array(said.get(name, "").split(), dtype=kind)
-
-
-def _shifted(path: list[_Entry], nodes: int) -> list[_Entry]:
-    return [_Entry(e.feature, e.cover, tuple(s + 2 * nodes for s in e.steps)) for e in path]
-
-
-def _joined(parts: list[NDArray[Any]], kind: type) -> NDArray[Any]:
-    return np.concatenate([np.empty(0, kind), *parts]).astype(kind)
 
 
 def _starts(lengths: list[int]) -> Ints:
@@ -166,9 +179,10 @@ def _starts(lengths: list[int]) -> Ints:
 
 
 def _rules(most: int) -> tuple[Floats, Floats, Ints]:
-    rule = np.array([(d + 1) // 2 for d in range(most + 1)], np.int64)
-    nodes, weights = np.zeros((2, most + 1, int(rule[-1]) or 1))
-    for d in range(1, most + 1):
-        x, w = np.polynomial.legendre.leggauss(int(rule[d]))
-        nodes[d, : rule[d]], weights[d, : rule[d]] = (x + 1) / 2, w / 2
+    needed = [(d + 1) // 2 for d in range(most + 1)]
+    rule = np.array([-(-n // LANES) * LANES for n in needed], np.int64)
+    nodes, weights = np.full((most + 1, rule[-1]), 0.5), np.zeros((most + 1, rule[-1]))
+    for d, n in enumerate(needed[1:], start=1):
+        x, w = np.polynomial.legendre.leggauss(n)
+        nodes[d, :n], weights[d, :n] = (x + 1) / 2, w / 2
     return nodes, weights, rule

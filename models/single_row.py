@@ -1,15 +1,21 @@
-"""One row through LightGBM's C API: the margin of `Booster.predict` without its preparation per call."""
+"""One row at a time: what `Booster.predict` gives, without its preparation per call."""
 
 from __future__ import annotations
 
 import ctypes
 import weakref
-from typing import Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 
 import lightgbm as lgb
 import numpy as np
 from lightgbm import basic
 from numpy.typing import NDArray
+
+from . import trees
+
+if TYPE_CHECKING:
+    from .fast_shap import FastShap
 
 _LIB: Final = basic._LIB  # type: ignore[attr-defined]
 _RAW_SCORE: Final = 1
@@ -22,7 +28,7 @@ the lock go would cost more than the few microseconds of the row."""
 
 
 class SingleRow:
-    """Raw scores of one booster, a row at a time; any thread may ask.
+    """Answers of one booster, a row at a time; any thread may ask.
 
     Parameters
     ----------
@@ -51,20 +57,44 @@ class SingleRow:
         self._predict = _SIGNATURE(pointer or 0)
 
     def margin(self, vector: NDArray[np.float64]) -> float:
-        """Raw score of one vector of shape (n_features,).
+        """Raw score of one vector of shape (n_features,), the very bits of `Booster.predict`.
 
         Raises
         ------
         ValueError
             For a vector of another length.
         """
-        row = np.ascontiguousarray(vector, dtype=np.float64)
-        if row.size != self.n_features:
-            raise ValueError(f"the vector has {row.size} features, the model {self.n_features}")
+        row = self._row(vector)
         length, margin = ctypes.c_int64(), ctypes.c_double()
         pointer = row.__array_interface__["data"][0]
         _check(self._predict(self._config, pointer, ctypes.addressof(length), ctypes.addressof(margin)))
         return margin.value
+
+    def contributions(self, vector: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Exact tree SHAP of one vector, shape (n_features + 1,), the base last; equal up to rounding.
+
+        Raises
+        ------
+        ValueError
+            For a vector of another length.
+        """
+        row = self._row(vector)
+        if self._shap is None:
+            return np.asarray(trees.shap(self.booster, row.reshape(1, -1))[0])
+        return self._shap.contributions(row)
+
+    @cached_property
+    def _shap(self) -> FastShap | None:
+        """Made when first asked for: only explanations need numba."""
+        from .fast_shap import FastShap
+
+        return FastShap.of(self.booster)
+
+    def _row(self, vector: NDArray[np.float64]) -> NDArray[np.float64]:
+        row = np.ascontiguousarray(vector, dtype=np.float64)
+        if row.shape != (self.n_features,):
+            raise ValueError(f"the vector has shape {row.shape}, the model {self.n_features} features")
+        return row
 
 
 def _check(code: int) -> None:

@@ -15,10 +15,13 @@ MODULES: Final = (
     "assessment",
     "buyer_score",
     "calibration",
+    "fast_shap",
     "pyfunc",
     "reasons",
     "saved",
     "scale",
+    "shap_tables",
+    "single_row",
     "trees",
 )
 """All that loading and predicting needs; each imports its siblings relatively and nothing else of ours."""

@@ -12,7 +12,6 @@ import numpy as np
 import structlog
 
 from features.catalog import CATALOG
-from features.events import SCHEMA
 from models.buyer_score import BuyerScore
 from models.evidence import assess_buyer
 from models.reasons import Reason
@@ -106,14 +105,13 @@ def explained(score: BuyerScore, vectors: list[bytes]) -> list[list[Reason]]:
 
 
 def _tried(model: LoadedModel) -> LoadedModel:
-    """Refuse a model of another catalog; let one score warm up the kernel and the trees."""
+    """Refuse a model of another catalog; let one buyer warm up the kernel, the trees and the reasons."""
     if model.catalog_version != CATALOG.version:
         raise Unavailable(
             "model",
             f"version {model.version} was trained on catalog {model.catalog_version}, this service computes "
             f"catalog {CATALOG.version}; train again",
         )
-    assess_buyer(
-        SCHEMA.empty_table(), buyer_id="warm-up", as_of=datetime(2026, 1, 1, tzinfo=UTC), score=model.score
-    )
+    tried = assess_buyer([], buyer_id="warm-up", as_of=datetime(2026, 1, 1, tzinfo=UTC), score=model.score)
+    model.score.explain(tried.vector)
     return model

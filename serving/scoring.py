@@ -18,6 +18,7 @@ from decisions.tiers import Tier, tier_of
 from features.batch import feature_table
 from features.catalog import CATALOG
 from features.events import TIMESTAMP
+from features.online import rows_vector
 from models.evidence import buyer_evidence
 from models.reasons import Reason
 from models.registry import LoadedModel
@@ -56,8 +57,18 @@ class ScoringService:
     def __init__(self, *, database: Database, champion: Champion, policy: Policy = NOTICE) -> None:
         self.database, self.champion, self.policy = database, champion, policy
 
+    async def score(self, buyer_id: str, *, as_of: datetime, explain: bool) -> BuyerScored:
+        """Score one buyer by what was known before ``as_of``, the way that a decision does."""
+        model = self.champion.current()
+        async with self.database.connection() as connection:
+            rows = await event_store.rows(connection, buyer_id, as_of)
+        vector = rows_vector(rows, buyer_id=buyer_id, as_of=as_of)
+        return self._one(buyer_id, vector, as_of=as_of, model=model, explain=explain)
+
     async def scores(self, buyer_ids: Sequence[str], *, as_of: datetime, explain: bool) -> list[BuyerScored]:
         """Score buyers by what was known before ``as_of``, in the order of the ids."""
+        if len(buyer_ids) == 1:
+            return [await self.score(buyer_ids[0], as_of=as_of, explain=explain)]
         model, scored = self.champion.current(), []
         for start in range(0, len(buyer_ids), BUYERS_AT_ONCE):
             some = buyer_ids[start : start + BUYERS_AT_ONCE]

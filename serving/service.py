@@ -95,7 +95,7 @@ class DecisionService:
     ) -> DecisionRow:
         model = self.champion.current()
         with self._stage("history"):
-            events = await event_store.history(connection, [request.buyer_id], request.requested_at)
+            rows = await event_store.rows(connection, request.buyer_id, request.requested_at)
             order_id, buyer_id = request.order.order_id, request.buyer_id
             granted = await decision_store.granted(
                 connection, order_id=order_id, buyer_id=buyer_id, as_of=request.requested_at
@@ -104,8 +104,8 @@ class DecisionService:
                 connection, order_id=order_id, buyer_id=buyer_id, as_of=request.requested_at
             )
         with self._stage("assess"):
-            buyer = assess_buyer(events, buyer_id=buyer_id, as_of=request.requested_at, score=model.score)
-            heard = order_evidence(events, buyer_id=buyer_id, order_id=order_id, as_of=request.requested_at)
+            buyer = assess_buyer(rows, buyer_id=buyer_id, as_of=request.requested_at, score=model.score)
+            heard = order_evidence(rows, buyer_id=buyer_id, order_id=order_id, as_of=request.requested_at)
             order = replace(_with(granted, heard), of_another_buyer=foreign)
             made = decide(
                 request, buyer=buyer.evidence, order=order, policy=self.policy, decided_at=decided_at

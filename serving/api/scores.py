@@ -30,8 +30,8 @@ async def score(
     """Score a buyer; one of whom nothing is known is scored as new."""
     scoring: ScoringService = request.app.state.scoring
     as_of = query.as_of or request.app.state.clock()
-    scored = await scoring.scores([buyer_id], as_of=as_of, explain=True)
-    return Response(msgspec.json.encode(shown(scored[0])), media_type="application/json")
+    scored = await scoring.score(buyer_id, as_of=as_of, explain=True)
+    return Response(msgspec.json.encode(shown(scored)), media_type="application/json")
 
 
 @router.post(

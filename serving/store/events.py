@@ -13,6 +13,8 @@ import pyarrow.csv
 
 from features.events import SCHEMA
 from features.links import MAX_ACCOUNTS_PER_LINK
+from features.rows import COLUMNS as ROW_COLUMNS
+from features.rows import Row
 
 if TYPE_CHECKING:
     from .database import Connection
@@ -23,6 +25,8 @@ LOAD_SECONDS: Final = 3600.0
 """A whole log may take longer than a request may wait."""
 
 OWN: Final = f"SELECT {COLUMNS} FROM events WHERE buyer_id = ANY($1) AND recorded_at < $2"
+
+OWN_ROWS: Final = f"SELECT {', '.join(ROW_COLUMNS)} FROM events WHERE buyer_id = $1 AND recorded_at < $2"
 
 OTHER_BUYER: Final = """
 SELECT EXISTS (SELECT FROM events WHERE order_id = $1 AND buyer_id <> $2 AND recorded_at < $3)
@@ -38,7 +42,8 @@ WITH shared AS (
     ) AS first
     WHERE first.buyer_id <> ALL($1)
 )
-SELECT event_id, buyer_id, 'identity_linked', first_recorded_at, link_type, link_value FROM shared
+SELECT event_id, buyer_id, 'identity_linked' AS kind, first_recorded_at AS recorded_at, link_type, link_value
+FROM shared
 UNION ALL
 SELECT event_id, buyer_id, kind, recorded_at, NULL, NULL FROM events
 WHERE buyer_id IN (SELECT buyer_id FROM shared)
@@ -89,24 +94,37 @@ class Merged:
     changed: list[str]
 
 
-async def history(connection: Connection, buyer_ids: Sequence[str], as_of: datetime) -> pa.Table:
-    """Read the buyers' events recorded before ``as_of``, and what linked accounts add to them.
+async def rows(connection: Connection, buyer_id: str, as_of: datetime) -> list[Row]:
+    """Read one buyer's events recorded before ``as_of``, and what linked accounts add to them.
 
     Of each link only the first 64 accounts are read, which are all that the features look at; of those
     accounts their first sight on the link and their abuse verdicts.
     """
+    own: list[Row] = await connection.fetch(OWN_ROWS, buyer_id, as_of)
+    return own + await _shared(connection, [buyer_id], own, as_of)
+
+
+async def history(connection: Connection, buyer_ids: Sequence[str], as_of: datetime) -> pa.Table:
+    """Read what `rows` reads, of many buyers, with every column of the contract."""
     own = await connection.fetch(OWN, buyer_ids, as_of)
+    shared = await _shared(connection, buyer_ids, own, as_of)
     table = _table(SCHEMA.names, own)
+    return pa.concat_tables([table, _table(SHARED_COLUMNS, shared)]) if shared else table
+
+
+async def _shared(
+    connection: Connection, buyer_ids: Sequence[str], own: Sequence[Row], as_of: datetime
+) -> list[Row]:
     links = {
         (row["link_type"], row["link_value"])
         for row in own
         if row["kind"] == "identity_linked" and row["link_value"] is not None
     }
     if not links:
-        return table
+        return []
     types, values = zip(*sorted(links), strict=True)
-    shared = await connection.fetch(SHARED, buyer_ids, types, values, as_of)
-    return pa.concat_tables([table, _table(SHARED_COLUMNS, shared)]) if shared else table
+    shared: list[Row] = await connection.fetch(SHARED, buyer_ids, types, values, as_of)
+    return shared
 
 
 async def has_other_buyer(connection: Connection, *, order_id: str, buyer_id: str, as_of: datetime) -> bool:

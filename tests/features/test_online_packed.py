@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -101,6 +102,38 @@ def test_it_does_not_matter_in_how_many_parts_a_history_was_appended(seed: int) 
     assert_is(packed, events, ordered[-1]["recorded_at"] + timedelta(microseconds=1))
 
 
+@settings(max_examples=60, deadline=None, suppress_health_check=QUIET)
+@given(data=st.data(), stretch=st.sampled_from((1, 4)))
+def test_late_events_and_replays_in_any_batches_change_nothing(data: st.DataObject, stretch: int) -> None:
+    drawn = [e for e in data.draw(stream()) if e["kind"] != "identity_linked"]
+    ordered = [p.row for p in in_order(stretched(e, stretch) for e in drawn)]
+    packed, done = NOTHING, 0
+    while done < len(ordered):
+        size = data.draw(st.integers(1, 8))
+        replayed = data.draw(st.lists(st.sampled_from(ordered[: done + 1]), max_size=3))
+        with patch.object(packed_module, "FOLD_AT_LEAST", 1):
+            packed = appended(packed, ordered[done : done + size], replayed)
+        done += size
+        for after in (timedelta(microseconds=1), timedelta(days=90)):
+            assert_is(packed, ordered[:done], ordered[:done][-1]["recorded_at"] + after)
+
+
+def stretched(event: dict[str, Any], by: int) -> dict[str, Any]:
+    """Move an event away from the base, so that others leave every window; its delay stays."""
+    moved = (event["occurred_at"] - BASE) * (by - 1)
+    times = {name: event[name] + moved for name in ("occurred_at", "recorded_at")}
+    return {**event, **times, "buyer_id": "ann"}
+
+
+def appended(packed: bytes, new: list[dict[str, Any]], replayed: list[dict[str, Any]]) -> bytes:
+    """Append with repeats; where one was folded, that is said, and the repeats are left out."""
+    try:
+        return append_rows(packed, [*replayed, *new])
+    except OutOfOrder:
+        assert folded(packed) > 0
+        return append_rows(packed, new)
+
+
 @pytest.mark.parametrize(("age", "gone"), [(0, 1), (1, 0)])
 def test_an_event_is_folded_exactly_when_no_window_can_hold_it_again(age: int, gone: int) -> None:
     late = BASE + timedelta(days=365)
@@ -147,7 +180,7 @@ def test_the_same_event_twice_changes_not_a_byte() -> None:
 )
 def test_an_event_recorded_before_the_last_asks_for_a_rebuild(early: dict[str, Any]) -> None:
     packed = pack_rows([paid("b", BASE)], buyer_id="ann")
-    with pytest.raises(OutOfOrder, match="rebuild from the log"):
+    with pytest.raises(OutOfOrder, match="not newer than the last: rebuild from the log"):
         append_rows(packed, [early])
 
 
@@ -185,6 +218,8 @@ def test_a_catalog_without_finite_windows_folds_everything() -> None:
     rows = [paid(f"e{i}", BASE + timedelta(days=i), amount_fen=i * i) for i in range(6)]
     packed = pack_rows(rows, buyer_id="ann", catalog=only)
     assert folded(packed) == 6
+    with pytest.raises(OutOfOrder):
+        append_rows(packed, rows[-1:], catalog=only)
     found = packed_vector(packed, as_of=LATE, catalog=only)
     assert found[only.index["m_median_life"]] == 6.5
     assert found.tobytes() == rows_vector(rows, buyer_id="ann", as_of=LATE, catalog=only).tobytes()

@@ -109,6 +109,7 @@ def test_the_travelling_code_has_a_name_of_its_own_and_needs_nothing_else_of_our
 
 CLEAN_PROCESS = """
 import json, sys
+sys.modules["numba"] = None
 sys.path[:] = [p for p in sys.path if p != sys.argv[3]]
 sys.meta_path[:] = [f for f in sys.meta_path if "editable" not in repr(f)]
 import mlflow.pyfunc, mlflow.models, pandas as pd

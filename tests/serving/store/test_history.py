@@ -11,7 +11,7 @@ import pytest
 from features.batch import feature_table
 from features.catalog import CATALOG
 from features.links import MAX_ACCOUNTS_PER_LINK
-from features.online import buyer_vector
+from features.online import buyer_vector, rows_vector
 from serving.store import events as event_store
 from tests.serving.conftest import Add
 from tests.serving.scenes import ASKED_AT, event, good_history, table
@@ -39,7 +39,22 @@ def neighbourhood() -> list[dict[str, Any]]:
     rows += [
         event(f"ad{n}", f"d{n:03}", "abuse_confirmed", ASKED_AT - 40 * DAY) for n in (1, 9, 62, 63, 64, 80)
     ]
-    return [*rows, *good_history("wife"), linked("other", "elsewhere", ASKED_AT - DAY)]
+    return [*rows, *awkward("good"), *good_history("wife"), linked("other", "elsewhere", ASKED_AT - DAY)]
+
+
+def awkward(buyer_id: str) -> list[dict[str, Any]]:
+    """Give events without an amount, ones recorded long after they occurred, and several at one moment."""
+    at, late = ASKED_AT - 45 * DAY, {"recorded_at": ASKED_AT - 15 * DAY}
+    order = {"order_id": f"{buyer_id}-A", "shop_id": "S-2", "category_id": "", "line_count": 2}
+    asked = {"stage": "before_shipment", "fault": "buyer", **order}
+    return [
+        event("w1", buyer_id, "order_paid", at, amount_fen=None, **order),
+        event("w3", buyer_id, "refund_requested", at, amount_fen=29_999, **asked),
+        event("w2", buyer_id, "refund_granted", at, amount_fen=None, actor="auto", **asked),
+        event("w0", buyer_id, "order_shipped", at - DAY, **order) | late,
+        event("w4", buyer_id, "order_paid", at - 30 * DAY, amount_fen=2**40, order_id="A-late") | late,
+        event("w5", buyer_id, "dispute_closed", at, outcome="merchant", **order) | late,
+    ]
 
 
 @pytest.mark.parametrize("buyer", ["good", "wife", "late", "d000", "d063", "d064", "other", "nobody"])
@@ -52,11 +67,14 @@ async def test_what_is_read_of_a_buyer_gives_the_features_of_the_whole_log(
     await add(rows[1::2])
     connection = await asyncpg.connect(url)
     read = await event_store.history(connection, [buyer], as_of)
+    one = await event_store.rows(connection, buyer, as_of)
     await connection.close()
     spine = pa.table({"buyer_id": [buyer], "as_of": pa.array([as_of], pa.timestamp("us", tz="UTC"))})
     whole = feature_table(table(rows), spine)
     expected = np.array([whole[name][0].as_py() for name in CATALOG.names], dtype=np.float64)
     assert buyer_vector(read, buyer_id=buyer, as_of=as_of).tobytes() == expected.tobytes()
+    assert rows_vector(one, buyer_id=buyer, as_of=as_of).tobytes() == expected.tobytes()
+    assert sorted(row["event_id"] for row in one) == sorted(read["event_id"].to_pylist())
     others = {row["buyer_id"] for row in read.to_pylist()} - {buyer}
     assert len(others) <= 2 * MAX_ACCOUNTS_PER_LINK
 
