@@ -77,5 +77,5 @@ def test_a_feature_added_by_one_line_is_trained_served_and_replayed(grown: Tree)
     assert demo["training"]["catalog_version"] == model["version"]
 
     replayed = grown.run("-m", "buyer_tier", "features", "verify", "--all", "--json")
-    assert replayed["checked"] == demo["summary"]["requests"]
-    assert replayed["different"] == 0
+    assert replayed["compared"] == replayed["decisions"] == demo["summary"]["requests"]
+    assert replayed["differing"] == 0
