@@ -17,6 +17,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	$(BIN)/python -m features.warm
+	$(BIN)/python -m models.warm
 	touch $(STAMP)
 
 demo: $(STAMP) ## Do the whole job once on a simulated marketplace
