@@ -100,6 +100,7 @@ def tracking(tracking_uri: str) -> Iterator[None]:
         finally:
             mlflow.set_tracking_uri(before)
             sys.path[:] = path  # logging a model tries its code, from a folder that is gone by now
+            os.environ.pop("MLFLOW_TRACKING_URI", None)  # which MLflow sets to what it is told
             if environment is not None:
                 os.environ["MLFLOW_TRACKING_URI"] = environment
 

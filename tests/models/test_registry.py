@@ -178,3 +178,21 @@ def test_two_processes_that_register_first_at_once_leave_one_sound_registry(
     assert [line.version for line in registry.versions()] == ["2", "1"]
     assert registry.champion_version() == "2"
     assert all(registry.load(v).score.n_trees_ == fitted.n_trees_ for v in ("1", "2"))
+
+
+@pytest.mark.parametrize("environment", [None, "sqlite:///of-the-shell.db"])
+def test_what_was_set_before_is_set_after_also_for_processes_started_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environment: str | None
+) -> None:
+    before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
+    try:
+        mlflow.set_tracking_uri(uri_of(tmp_path / "earlier"))
+        monkeypatch.delenv("MLFLOW_TRACKING_URI")
+        if environment is not None:
+            monkeypatch.setenv("MLFLOW_TRACKING_URI", environment)
+        with tracking(uri_of(tmp_path)):
+            assert os.environ["MLFLOW_TRACKING_URI"] == uri_of(tmp_path)
+        assert os.environ.get("MLFLOW_TRACKING_URI") == environment
+        assert mlflow.get_tracking_uri() in (uri_of(tmp_path / "earlier"), environment)
+    finally:
+        mlflow.set_tracking_uri(before)
