@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help install demo serve test check format clean bench-features bench-spark bench-online
+.PHONY: help install demo serve test check format clean bench bench-features bench-online bench-spark
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,8 @@ format: $(STAMP) ## Put code and generated pages in order
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/python -m features.page docs/features.md
+
+bench: bench-features bench-online bench-spark ## All benchmarks, one after the other
 
 bench-features: $(STAMP) ## Time and memory of the batch features beside the others (BENCH_QUICK=1: two minutes)
 	$(BIN)/python -m benchmarks.features
