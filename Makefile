@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 .PHONY: help install demo serve test check format clean bench bench-features bench-online bench-spark
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 install: $(STAMP) ## Create .venv and install the pinned dependencies
 
