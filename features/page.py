@@ -39,8 +39,8 @@ number by hand; `tests/features/oracle.py` does so, slowly, and is what the kern
 - “Number of shops with …” counts a shop once, at its latest such event; “and no later …” takes it out again.
 - `peer_linked`, `peer_abuse_confirmed` and `peer_abuse_cleared` stand for what another account's links and
   verdicts tell of this buyer, known once all parts of it are. Only the first {peers} accounts of a link are
-  peers of each other, of those first recorded at one instant the lesser ids; of verdicts before the link only
-  the last counts, and of two recorded at one instant `abuse_confirmed` is the later.
+  peers of each other, of those first recorded at one instant the lesser ids; of verdicts before the link, and
+  of those recorded at one instant, only the last counts.
 - “Worse” says in which direction the feature may only raise the probability of abuse; — leaves it to the
   data.
 """
