@@ -14,6 +14,7 @@ from models.registry import BUYER_SCORE
 from .dataset import build_dataset, month_starts, population_sizes
 from .evaluate import evaluate
 from .figures import figures
+from .findings import findings_of
 from .fit import fit_score, new_score, require_both_classes
 from .labels import AbuseLabel
 from .log import TrainingLog, instant, training_log
@@ -78,6 +79,8 @@ def train_abuse(
     on_step("judging out of time")
     metrics = evaluate(test.y, score.predict_proba(test.X)[:, 1], groups=test.buyer, seed=seed)
     pictures = figures(score, test, metrics=metrics, outcome="abuse", seed=seed)
+    on_step("cut-offs, slices and explanations")
+    found = findings_of(log, score=score, train=train, test=test, label=question)
     report = TrainingReport(
         task=TASK,
         tracking_uri=tracking_uri,
@@ -91,6 +94,7 @@ def train_abuse(
         seed=seed,
         rows=rows_of(train, test, immature=population_sizes(log, label=question, snapshots=split.immature)),
         metrics=metrics,
+        findings=found,
     )
     on_step("logging the run and registering the model")
     return record(report, score=score, example=test.X, label=question, pictures=pictures)

@@ -21,6 +21,8 @@ import mlflow  # isort: skip  # after the registry, which sets what mlflow reads
 N_EXAMPLE_ROWS: Final = 3
 MAX_DIGEST: Final = 36
 """MLflow's limit."""
+GUARANTEED_CUT_OFF: Final = "guaranteed_cut_off"
+"""The tag by which the cut-off travels with the registered version: points, or `none`."""
 NOT_PARAMS: Final = ("monotone", "reason_codes", "reason_texts", "catalog_version")
 
 
@@ -82,6 +84,9 @@ def _tags(report: TrainingReport) -> dict[str, str]:
         "catalog_version": report.catalog_version,
         "data_fingerprint": report.data_fingerprint,
     }
+    if report.findings:
+        cut_off = report.findings.guarantee.cut_off
+        tags[GUARANTEED_CUT_OFF] = "none" if cut_off is None else f"{cut_off:.1f}"
     return tags | ({"git_commit": report.git_commit} if report.git_commit else {})
 
 

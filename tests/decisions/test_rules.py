@@ -136,3 +136,10 @@ def test_every_rule_is_reported_whichever_fails_first() -> None:
 def test_tier_and_standing_follow_from_the_evidence(buyer: dict[str, Any], tier: str, standing: str) -> None:
     decision = decided(buyer=buyer)
     assert (decision.tier, decision.standing) == (tier, standing)
+
+
+def test_without_a_proven_cut_off_the_verdict_says_so_in_words() -> None:
+    decision = decided(policy=replace(NOTICE, quality_score_min=None))
+    assert failed(decision) == {"quality_user"}
+    (verdict,) = (v for v in decision.rules if v.code == "quality_user")
+    assert verdict.detail == "tier is standard at 800.0 points, no cut-off is proven to keep the loss budget"

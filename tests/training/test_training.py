@@ -78,6 +78,21 @@ def test_the_run_holds_parameters_metrics_pictures_report_and_origin(trained: Tr
     assert (kept["run_id"], kept["model_version"]) == (trained.run_id, "1")
 
 
+def test_the_cut_off_that_keeps_the_budget_travels_with_the_registered_version(
+    trained: TrainingReport,
+) -> None:
+    assert trained.findings is not None
+    found = trained.findings.guarantee
+    assert found.cut_off is None  # 150 buyers who complete nothing prove nothing
+    assert "approve nobody" in found.words
+    client = mlflow.MlflowClient(trained.tracking_uri)
+    version = client.get_model_version("buyer-score", trained.model_version)
+    assert (
+        version.tags["guaranteed_cut_off"] == client.get_run(trained.run_id).data.tags["guaranteed_cut_off"]
+    )
+    assert version.tags["guaranteed_cut_off"] == "none"
+
+
 def test_the_model_becomes_the_champion_of_its_catalog(trained: TrainingReport) -> None:
     champion = Registry(trained.tracking_uri).champion()
     assert champion is not None
