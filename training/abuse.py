@@ -13,7 +13,7 @@ from models.registry import BUYER_SCORE
 
 from .dataset import build_dataset, month_starts, population_sizes
 from .evaluate import evaluate
-from .figures import figures
+from .figures import figures, reliability_by_slice
 from .findings import findings_of
 from .fit import fit_score, new_score, require_both_classes
 from .labels import AbuseLabel
@@ -80,7 +80,8 @@ def train_abuse(
     metrics = evaluate(test.y, score.predict_proba(test.X)[:, 1], groups=test.buyer, seed=seed)
     pictures = figures(score, test, metrics=metrics, outcome="abuse", seed=seed)
     on_step("cut-offs, slices and explanations")
-    found = findings_of(log, score=score, train=train, test=test, label=question)
+    found = findings_of(log, score=score, train=train, test=test, label=question, seed=seed)
+    pictures["reliability_by_slice.png"] = reliability_by_slice(found.slices)
     report = TrainingReport(
         task=TASK,
         tracking_uri=tracking_uri,

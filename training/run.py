@@ -53,7 +53,8 @@ def record(
             report = replace(report, run_id=run.info.run_id)
             mlflow.log_input(_history(report), context="training")
             mlflow.log_params(_score_params(score) | _label_params(label) | _row_params(report))
-            mlflow.log_metrics(_flat(report.metrics))
+            found = report.findings.metrics() if report.findings else {}
+            mlflow.log_metrics(_flat(report.metrics) | found)
             for name, figure in pictures.items():
                 mlflow.log_figure(figure, f"figures/{name}")
             report = replace(report, model_version=registry.log(score, example=_example(example), tags=tags))

@@ -64,12 +64,14 @@ def test_the_run_holds_parameters_metrics_pictures_report_and_origin(trained: Tr
     assert {"roc_auc", "roc_auc_low", "average_precision", "calibration_error", "recall_at_fpr_0.005"} <= set(
         run.data.metrics
     )
+    assert {"slice_all_observed", "slice_new_predicted", "base_rate_shift"} <= set(run.data.metrics)
     assert run.data.tags["data_fingerprint"] == trained.data_fingerprint
     assert run.data.tags["catalog_version"] == CATALOG.version
     pictures = {Path(f.path).name for f in client.list_artifacts(trained.run_id, "figures")}
     assert pictures == {
         "roc_and_precision_recall.png",
         "reliability.png",
+        "reliability_by_slice.png",
         "gains.png",
         "score_distribution.png",
         "importance_by_reason.png",
