@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from models.buyer_score import BuyerScore
 from models.calibration import BaseRateShift
 
+from .climbing import Walk, walks_of
 from .cut_off import cut_off_of, latest_rows
 from .dataset import Dataset
 from .fit import recalibrate
@@ -31,11 +32,14 @@ class Findings:
         What could not be looked at, and why.
     base_rate : BaseRateShift
         Whether the probabilities are off as a whole by then, and by how much.
+    walks : tuple of Walk
+        What it takes to gain the quality tier and to lose it.
     """
 
     guarantee: Guarantee
     slices: tuple[Slice, ...]
     base_rate: BaseRateShift
+    walks: tuple[Walk, ...]
     not_sliced: Mapping[str, str] = field(default_factory=lambda: NOT_SLICED)
 
     def metrics(self) -> dict[str, float]:
@@ -59,4 +63,5 @@ def findings_of(
         guarantee=cut_off_of(log, score=score, train=train, test=test, label=label),
         slices=slices_of(log, score=score, rows=test, seed=seed),
         base_rate=recalibrate(score, latest_rows(test))[1],
+        walks=walks_of(score),
     )
