@@ -15,6 +15,7 @@ from .fit import recalibrate
 from .guarantee import Guarantee
 from .labels import AbuseLabel
 from .log import TrainingLog
+from .scorecard import Scorecard, scorecard_of
 from .slices import NOT_SLICED, Slice, slices_of
 
 
@@ -34,12 +35,15 @@ class Findings:
         Whether the probabilities are off as a whole by then, and by how much.
     walks : tuple of Walk
         What it takes to gain the quality tier and to lose it.
+    scorecard : Scorecard
+        The readable challenger, and where it disagrees.
     """
 
     guarantee: Guarantee
     slices: tuple[Slice, ...]
     base_rate: BaseRateShift
     walks: tuple[Walk, ...]
+    scorecard: Scorecard
     not_sliced: Mapping[str, str] = field(default_factory=lambda: NOT_SLICED)
 
     def metrics(self) -> dict[str, float]:
@@ -64,4 +68,5 @@ def findings_of(
         slices=slices_of(log, score=score, rows=test, seed=seed),
         base_rate=recalibrate(score, latest_rows(test))[1],
         walks=walks_of(score),
+        scorecard=scorecard_of(train=train, test=test, score=score, seed=seed),
     )

@@ -68,6 +68,11 @@ def train(
         emit(report.as_dict())
         return
     out.print(_comparisons(report) if report.comparisons else _metrics(report))
+    if report.findings:
+        from buyer_tier.findings_tables import findings_tables
+
+        for part in findings_tables(report.findings):
+            out.print(part, highlight=False, soft_wrap=isinstance(part, str))
     out.print(_summary(report), highlight=False, soft_wrap=True)
 
 
