@@ -28,23 +28,25 @@ def findings_tables(found: Findings) -> Iterator[RenderableType]:
 
 def _slices(found: Findings) -> Table:
     table = _table("buyers", title="Probabilities by slice, on each buyer's latest row")
-    for name in ("rows", "abusers", "predicted", "observed (95%)", "ROC-AUC", "predicted rate"):
-        table.add_column(name, justify="right")
+    for name in ("rows", "abusers", "predicted", "observed", "95%", "AUC", "told"):
+        table.add_column(name, justify="right", no_wrap=True)
     for part in found.slices:
-        observed = f"{part.observed.value:.2%} ({part.observed.low:.2%} to {part.observed.high:.2%})"
-        ranked = f"{part.roc_auc.value:.3f}" if part.roc_auc else "too few"
-        told = (f"{part.n:,}", str(part.events), f"{part.predicted:.2%}", observed, ranked, part.verdict)
-        table.add_row(part.words, *told)
+        seen = part.observed
+        interval = f"{100 * seen.low:.1f}–{100 * seen.high:.1f}%"
+        ranked = f"{part.roc_auc.value:.2f}" if part.roc_auc else "–"
+        rates = (f"{part.predicted:.2%}", f"{seen.value:.2%}", interval)
+        verdict = part.verdict.removesuffix(" events to say")
+        table.add_row(part.words, f"{part.n:,}", str(part.events), *rates, ranked, verdict)
     return table
 
 
 def _walks(found: Findings) -> Table:
     table = _table("history", title="What gains the quality tier, and what loses it")
-    for name in ("points before", "orders until it turns", "days", "yuan paid", "points then"):
+    for name in ("points before", "orders", "days", "yuan", "points then"):
         table.add_column(name, justify="right")
     for walk in found.walks:
-        then = f"{walk.points_after:.0f} ({walk.tier_after})"
-        before = f"{walk.points_before:.0f} ({walk.tier_before})"
+        then = f"{walk.points_after:.1f} ({walk.tier_after})"
+        before = f"{walk.points_before:.1f} ({walk.tier_before})"
         table.add_row(
             walk.words, before, _steps(walk), f"{walk.days:.0f}", f"{walk.spent_fen / 100:,.0f}", then
         )
