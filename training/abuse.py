@@ -16,6 +16,7 @@ from .evaluate import evaluate
 from .figures import figures, reliability_by_slice
 from .findings import findings_of
 from .fit import fit_score, new_score, require_both_classes
+from .guarantee import Budget
 from .labels import AbuseLabel
 from .log import TrainingLog, instant, training_log
 from .provenance import fingerprint, git_commit
@@ -37,6 +38,7 @@ def train_abuse(
     until: datetime | None = None,
     snapshots: Sequence[datetime] = (),
     label: AbuseLabel | None = None,
+    budget: Budget | None = None,
     seed: int = 0,
     on_step: OnStep = silent,
 ) -> TrainingReport:
@@ -54,6 +56,8 @@ def train_abuse(
         Instants to take rows at; without any, the first of every month after 60 days of history.
     label : AbuseLabel, optional
         What counts as abuse.
+    budget : Budget, optional
+        What the guaranteed cut-off must keep.
     seed : int
         Of the trees' sampling and the bootstrap.
     on_step : callable
@@ -80,7 +84,7 @@ def train_abuse(
     metrics = evaluate(test.y, score.predict_proba(test.X)[:, 1], groups=test.buyer, seed=seed)
     pictures = figures(score, test, metrics=metrics, outcome="abuse", seed=seed)
     on_step("cut-offs, slices and explanations")
-    found = findings_of(log, score=score, train=train, test=test, label=question, seed=seed)
+    found = findings_of(log, score=score, train=train, test=test, label=question, budget=budget, seed=seed)
     pictures["reliability_by_slice.png"] = reliability_by_slice(found.slices)
     report = TrainingReport(
         task=TASK,

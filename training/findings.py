@@ -12,7 +12,7 @@ from .climbing import Walk, walks_of
 from .cut_off import cut_off_of, latest_rows
 from .dataset import Dataset
 from .fit import recalibrate
-from .guarantee import Guarantee
+from .guarantee import Budget, Guarantee
 from .labels import AbuseLabel
 from .log import TrainingLog
 from .scorecard import Scorecard, scorecard_of
@@ -60,11 +60,18 @@ class Findings:
 
 
 def findings_of(
-    log: TrainingLog, *, score: BuyerScore, train: Dataset, test: Dataset, label: AbuseLabel, seed: int = 0
+    log: TrainingLog,
+    *,
+    score: BuyerScore,
+    train: Dataset,
+    test: Dataset,
+    label: AbuseLabel,
+    budget: Budget | None = None,
+    seed: int = 0,
 ) -> Findings:
     """Look into a fitted score; `test` came after all of `train`."""
     return Findings(
-        guarantee=cut_off_of(log, score=score, train=train, test=test, label=label),
+        guarantee=cut_off_of(log, score=score, train=train, test=test, label=label, budget=budget),
         slices=slices_of(log, score=score, rows=test, seed=seed),
         base_rate=recalibrate(score, latest_rows(test))[1],
         walks=walks_of(score),
