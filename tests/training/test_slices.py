@@ -70,7 +70,7 @@ def test_heavy_buyers_are_the_tenth_with_most_orders() -> None:
 
 def test_a_buyer_of_late_or_failing_shops_is_known_by_what_was_recorded_before_the_snapshot() -> None:
     events = []
-    for i in range(80):
+    for i in range(81):
         shop = ("late", "blamed", "fine", "fine", "fine", "fine", "fine", "fine", "later")[i % 9]
         events += order(shop, i / 10, f"o{i}", shop_id=shop)
         sent = i / 10 + (3 if shop == "late" else 1)
