@@ -198,7 +198,7 @@ def _agreement(
     """Approve with the card as many of the eligible as the model does at the policy's cut-off."""
     known = enough_history(rows.X, policy)
     y, cut_off = rows.y[known], policy.quality_score_min
-    by_model = score.points(rows.X[known]) >= (np.inf if cut_off is None else cut_off)
+    by_model = score.points(rows.X)[known] >= (np.inf if cut_off is None else cut_off)
     rank = pd.Series(card[known]).rank(method="first").to_numpy()
     by_card = rank <= by_model.sum()
     return (

@@ -66,3 +66,10 @@ def test_disagreement_compares_equally_many_approved(card: Scorecard) -> None:
     assert model.rate is not None
     assert only_card.rate is not None
     assert model.rate.low > only_card.rate.high  # the card knew better
+
+
+def test_where_nobody_has_enough_history_both_approve_nobody() -> None:
+    new = rows(1)
+    new.X["orders_completed_count_life"] = 2
+    found = scorecard_of(train=rows(0), test=new, score=ByCompletion())  # type: ignore[arg-type]
+    assert [(group.n, group.rate) for group in found.agreement] == [(0, None)] * 4
