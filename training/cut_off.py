@@ -29,6 +29,9 @@ def cut_off_of(
 ) -> Guarantee:
     """Choose the quality tier's cut-off on rows that came after those the score has learned from.
 
+    Never below the low tier's edge: the budget bounds the average of the approved, and where abusers are few
+    that average would leave room for the worst of all.
+
     Parameters
     ----------
     train, test : Dataset
@@ -39,7 +42,8 @@ def cut_off_of(
     judged, seen = latest_rows(test), train.as_of == train.as_of.max()
     before, allowed = train.X[seen], enough_history(train.X[seen], policy)
     points = score.points(before)[allowed]
-    shares = [float(np.mean(points >= cut_off)) if len(points) else 0.0 for cut_off in GRID]
+    candidates = [cut_off for cut_off in GRID if cut_off >= policy.low_score_max]
+    shares = [float(np.mean(points >= cut_off)) if len(points) else 0.0 for cut_off in candidates]
     refunded, lost = exposure(log, judged, label=label, policy=policy)
     outcomes = Outcomes(
         points=score.points(judged.X),
@@ -48,7 +52,7 @@ def cut_off_of(
         refunded_fen=refunded,
         lost_fen=lost,
     )
-    return guaranteed_cut_off(outcomes, budget=budget or Budget(), shares=shares)
+    return guaranteed_cut_off(outcomes, budget=budget or Budget(), shares=shares, candidates=candidates)
 
 
 def latest_rows(rows: Dataset) -> Dataset:

@@ -5,7 +5,7 @@ import pandas as pd
 
 from decisions.policy import NOTICE
 from features.catalog import CATALOG
-from training.cut_off import enough_history, exposure, latest_rows
+from training.cut_off import cut_off_of, enough_history, exposure, latest_rows
 from training.dataset import Dataset
 from training.labels import AbuseLabel
 from training.log import micros, training_log
@@ -73,3 +73,22 @@ def test_enough_history_turns_at_the_policys_numbers() -> None:
         }
     )
     assert enough_history(X, NOTICE).tolist() == [True, False, False, False, False]
+
+
+class PointsByOrders:
+    """A score that gives as many points as the buyer has paid orders."""
+
+    def points(self, X: pd.DataFrame) -> np.ndarray:
+        return X["orders_paid_count_life"].to_numpy()
+
+
+def test_however_few_the_abusers_a_cut_off_is_never_proposed_below_the_low_tiers_edge() -> None:
+    n = 5_000
+    rows = rows_at(*[0.0] * n)
+    rows.X["orders_paid_count_life"] = np.linspace(610, 800, n)
+    rows.X["orders_completed_count_life"], rows.X["days_since_first_order_paid"] = 5, 90.0
+    rows = Dataset(rows.X, rows.y, np.arange(n), rows.as_of)
+    bought = [e for b in range(n) for e in (*order(f"b{b}", 1, f"o{b}"), *cancelled(f"b{b}", 2, f"o{b}"))]
+    log = training_log(table(bought))
+    found = cut_off_of(log, score=PointsByOrders(), train=rows, test=rows, label=AbuseLabel())  # type: ignore[arg-type]
+    assert found.cut_off == NOTICE.low_score_max
