@@ -187,7 +187,7 @@ def betting_p_value(losses: Floats, *, mean: float, delta: float) -> float:
     Π (1 − λ_i (x_i − mean)) is a supermartingale under the null, so one over its largest value is a p-value
     (Ville). The capital process and the stakes √(2 ln(1/δ) / (n σ̂²)) are those of Waudby-Smith & Ramdas
     (2024, section 4, "Estimating means of bounded random variables by betting"). It uses how little the
-    losses vary, which Hoeffding–Bentkus cannot: here it needs a tenth of the rows.
+    losses vary, which Hoeffding–Bentkus cannot, and so needs far fewer rows.
 
     Parameters
     ----------
