@@ -71,6 +71,9 @@ def typed(raw: pa.Table) -> Typed:
     if missing:
         msg = f"missing columns: {', '.join(missing)}; found: {', '.join(raw.column_names) or 'none'}"
         raise BadInput(msg)
+    twice = [name for name in SCHEMA.names if raw.column_names.count(name) > 1]
+    if twice:
+        raise BadInput(f"columns there more than once: {', '.join(twice)}")
     columns = {field.name: _column(raw, field) for field in SCHEMA}
     faults: dict[str, Mask] = {}
     for column in columns.values():

@@ -120,6 +120,15 @@ def test_a_url_is_shown_without_password_and_parameters() -> None:
     assert shown("s3://bucket/log") == "s3://bucket/log"
 
 
+@pytest.mark.parametrize("url", ["postgres://u:secret@[::1/db", "s3://u:secret@[bucket/log"])
+def test_a_url_that_cannot_be_taken_apart_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(BadInput, match=r"://…: is not well formed") as refused, local_log(url):
+        pass
+    assert "secret" not in str(refused.value)
+    with pytest.raises(BadInput, match="cannot be looked at"), local_log("file:/tmp/log") as path:
+        read_log(path)
+
+
 def test_features_of_a_log_behind_a_url_are_those_of_the_log(
     bucket: fsspec.AbstractFileSystem, tmp_path: Path
 ) -> None:
