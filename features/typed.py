@@ -116,7 +116,11 @@ def _is_text(kind: pa.DataType) -> bool:
 def _texts(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     if not (_is_text(column.type) or pa.types.is_integer(column.type)):
         raise BadInput(f"column {name} has type {column.type}; it must hold text")
-    texts = column.cast(pa.string())
+    try:
+        texts = column.cast(pa.string())
+        texts.validate(full=True)  # Parquet does not look: a database would refuse the bytes in the middle
+    except pa.ArrowInvalid:
+        raise BadInput(f"column {name} holds text that is not UTF-8") from None
     empty = pc.equal(texts, "")
     return pc.if_else(empty, pa.scalar(None, pa.string()), texts) if pc.any(empty).as_py() else texts
 

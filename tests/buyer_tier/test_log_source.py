@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -113,6 +114,31 @@ def test_a_bad_log_behind_a_url_is_named_by_the_url(bucket: fsspec.AbstractFileS
         file.write(b"PAR1 not really")
     with pytest.raises(BadInput, match=r"memory://shop/events\.parquet: cannot be read"):
         ids("memory://shop")
+
+
+TERMINATED = """
+import os, signal, sys
+from pathlib import Path
+from buyer_tier import cli
+from buyer_tier.log_source import tempfile
+from features.files import replacing
+
+def app():
+    with tempfile.TemporaryDirectory(dir=sys.argv[1]), replacing(Path(sys.argv[1], "out")):
+        os.kill(os.getpid(), signal.SIGTERM)
+        signal.pause()
+
+cli.app = app
+cli.main()
+"""
+
+
+def test_a_command_that_is_told_to_end_leaves_nothing_half_written(tmp_path: Path) -> None:
+    folder = tmp_path / "there"
+    folder.mkdir()
+    done = subprocess.run([sys.executable, "-c", TERMINATED, folder], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (143, b"")
+    assert os.listdir(folder) == []
 
 
 def test_a_url_is_shown_without_password_and_parameters() -> None:
