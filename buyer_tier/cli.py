@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import NoReturn
 
@@ -50,6 +51,7 @@ app.command()(doctor.doctor)
 
 def main() -> None:
     """Run the command line; an expected refusal is one line on standard error."""
+    signal.signal(signal.SIGTERM, _end_in_order)
     try:
         app()
     except Exception as problem:
@@ -58,6 +60,11 @@ def main() -> None:
         if isinstance(problem, _expected_trouble()):
             _end("failed", problem, code=1)
         raise
+
+
+def _end_in_order(number: int, _frame: object) -> NoReturn:
+    """Let blocks remove what is half written and copies of logs, as on Ctrl-C; `serve` has its own way."""
+    sys.exit(128 + number)
 
 
 def _expected_trouble() -> tuple[type[Exception], ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from features.errors import BadInput
+from features.parts import EVENTS_FILE
 
 POSTGRESQL: Final = ("postgresql", "postgres")
 
@@ -44,7 +46,11 @@ def local_log(events: str) -> Iterator[Path]:
 
 
 def _fetched(events: str, folder: Path) -> Path:
-    if urlsplit(events).scheme.lower() not in POSTGRESQL:
+    try:
+        scheme = urlsplit(events).scheme.lower()
+    except ValueError as error:
+        raise BadInput(f"{shown(events)}: is not well formed ({error})") from None
+    if scheme not in POSTGRESQL:
         from features.sources.remote import fetch
 
         return fetch(events, folder, shown=shown(events))
@@ -60,6 +66,15 @@ def _fetched(events: str, folder: Path) -> Path:
     return folder
 
 
+def refuse_inside(events: str, *targets: Path | None) -> None:
+    """Raise `BadInput` for a target that is the log, or that its next reader would take for events."""
+    log = Path(events).resolve()
+    log = log / EVENTS_FILE if os.path.exists(log / EVENTS_FILE) else log
+    for target in targets:
+        if target is not None and "://" not in events and target.resolve().is_relative_to(log):
+            raise BadInput(f"{target}: lies in the event log; name one outside of it")
+
+
 def shown(url: str) -> str:
     """Write a URL without its password and its parameters, which may hold one.
 
@@ -67,7 +82,10 @@ def shown(url: str) -> str:
     """
     if "://" not in url:
         return url
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return f"{url.partition('://')[0]}://…"
     user, _, host = parts.netloc.rpartition("@")
     name = user.partition(":")[0]
     try:

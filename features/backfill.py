@@ -35,6 +35,7 @@ from .stream import feature_files, write_features
 ENGINE: Final = 1
 """Raise it when the kernel's answers change without a declaration changing: stores are then recomputed."""
 MANIFEST: Final = "manifest.json"
+_DAY: Final = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
 
 Manifest = dict[str, dict[str, Any]]
 """Day → ``{"inputs": fingerprint, "rows": n, "parts": {file: [family fingerprints]}}``."""
@@ -59,11 +60,24 @@ def backfill(
     Raises
     ------
     BadInput
-        As `features.stream.feature_files`; also when another run holds the store.
+        As `features.stream.feature_files`; also when another run holds the store, or it is no store.
     """
+    refuse_other_folder(store)
     log = open_log(path)
     with claimed(store, result=store):
         return _backfill(log, spine, store, catalog=catalog, memory=memory)
+
+
+def refuse_other_folder(store: Path) -> None:
+    """Raise `BadInput` for a folder that holds something else: what a store does not know it removes."""
+    try:
+        strange = [] if (store / MANIFEST).exists() else [f for f in store.glob("*") if f.name[0] != "."]
+    except OSError as error:
+        raise BadInput(f"{store}: cannot be looked at ({error.strerror or error})") from error
+    if strange:
+        raise BadInput(
+            f"{store}: holds {min(strange).name} and no features by day; name an empty or a new folder"
+        )
 
 
 def stored_days(store: Path, *, catalog: Catalog = CATALOG) -> Iterator[pa.Table]:
@@ -125,7 +139,7 @@ def _by_day(keys: pa.Table) -> dict[str, pa.Table]:
     number = pc.floor_temporal(keys["as_of"], unit="day").cast(pa.int64()).to_numpy()
     order = np.argsort(number, kind="stable")
     found, start = np.unique(number[order], return_index=True)
-    ends = [*start[1:].tolist(), len(order)]
+    ends = [*start[1:].tolist(), len(order)] if len(found) else []
     return {
         str(np.datetime64(int(day), "us").astype("datetime64[D]")): keys.take(pa.array(order[low:high]))
         for day, low, high in zip(found, start.tolist(), ends, strict=True)
@@ -205,11 +219,11 @@ def _file_of(part: Catalog) -> str:
 
 def _sweep(store: Path, manifest: Manifest) -> None:
     """Remove what the manifest does not know: days gone from the spine, parts computed from older inputs."""
-    for file in store.glob("*/*.parquet"):
+    for file in store.glob(f"{_DAY}/*.parquet"):
         if file.name not in manifest.get(file.parent.name, {}).get("parts", {}):
             file.unlink()
-    for folder in store.iterdir():
-        if folder.is_dir() and not folder.name.startswith(".") and not any(folder.iterdir()):
+    for folder in store.glob(_DAY):
+        if not any(folder.iterdir()):
             folder.rmdir()
 
 

@@ -106,6 +106,8 @@ def checked_spine(spine: pa.Table) -> pa.Table:
         if name not in spine.column_names:
             found = ", ".join(spine.column_names)
             raise BadInput(f"the spine has no column {name} (found: {found})")
+        if spine.column_names.count(name) > 1:
+            raise BadInput(f"the spine has the column {name} more than once")
         if spine[name].null_count:
             raise BadInput(f"the spine has {spine[name].null_count} nulls in {name}")
     kind = spine.schema.field("buyer_id").type

@@ -31,8 +31,8 @@ RECENT: Final = np.dtype(
 """An event that a window can still hold, 48 bytes."""
 
 LAYOUT, PLAN, FOLDED, N_RECENT, N_LASTING, N_ORDERS, N_PARTIES, N_CATEGORIES = range(8)
-LAST_RECORDED, LAST_OCCURRED, PREVIOUS, ID_LENGTH = range(8, 12)
-HEAD: Final = 12
+LAST_RECORDED, LAST_OCCURRED, PREVIOUS, ID_LENGTH, AMOUNT_FEN = range(8, 13)
+HEAD: Final = 13
 """Words of the head; the names above are their positions."""
 
 OK, OTHER_PLAN, TOO_EARLY = range(3)

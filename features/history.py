@@ -17,6 +17,7 @@ from .layout import Layout, Numbering, Overflow
 from .links import Link, PeerEvent, Verdict, peer_events
 from .matching import Events
 from .needs import EVERYTHING, Needs
+from .rows import instants
 
 _NOT_PACKED: Final = ("after_sale_id", "goods_type", "reason", "imputed")
 _PACKED: Final = tuple(name for name in SCHEMA.names if name not in _NOT_PACKED)
@@ -77,7 +78,13 @@ def _conform(events: pa.Table) -> pa.Table:
         raise BadInput(f"events lack the column{'s' * (len(missing) > 1)} {', '.join(missing)}")
     if "line_count" not in events.column_names:
         events = events.append_column("line_count", pa.nulls(len(events), pa.int32()))
-    table = events.select(_PACKED).cast(pa.schema([SCHEMA.field(name) for name in _PACKED]))
+    for name in ("occurred_at", "recorded_at"):
+        at = events.column_names.index(name)
+        events = events.set_column(at, name, instants(events[name], name))
+    try:
+        table = events.select(_PACKED).cast(pa.schema([SCHEMA.field(name) for name in _PACKED]))
+    except (pa.ArrowInvalid, ValueError) as error:
+        raise BadInput(f"events are not of the contract's types ({str(error).splitlines()[0]})") from None
     twice = len(table) - pc.count_distinct(table["event_id"]).as_py()
     if twice:
         raise BadInput(f"{twice} events repeat an event_id; import the log first, it splits repeats off")

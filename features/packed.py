@@ -108,6 +108,8 @@ def append_rows(packed: bytes, rows: Sequence[Row], *, catalog: Catalog = CATALO
     Raises
     ------
     OutOfOrder, OtherLayout
+    BadInput
+        When a kind is unknown or the amounts, those of the packed events too, overflow.
     """
     state = State.read(packed, catalog.plan, _fingerprint(catalog))
     state.take(in_order(rows), repeats=True)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from .errors import BadInput
 from .fold import (
+    AMOUNT_FEN,
     HEAD,
     ID_LENGTH,
     LAST_OCCURRED,
@@ -35,7 +36,7 @@ from .kernel import ORDER
 from .plan import ENTITY_CODE, NULL, PEER_KINDS, Plan
 from .rows import NAMED, Placed, encode
 
-LAYOUT_VERSION: Final = 1
+LAYOUT_VERSION: Final = 2
 
 
 class OtherLayout(BadInput):
@@ -129,9 +130,11 @@ class State:
             placed, names = [placed[i] for i in keep], names[keep]
         if not placed:
             return
+        encoded = encode(placed, amount_fen_before=int(self.head[AMOUNT_FEN]))
+        self.head[AMOUNT_FEN] = encoded.amount_fen
         self._make_room(len(placed))
         absorb(
-            encode(placed).events,
+            encoded.events,
             names,
             self.head,
             self.folded,

@@ -52,7 +52,7 @@ def is_csv(part: str) -> bool:
 def _info(path: str, filesystem: fs.FileSystem) -> fs.FileInfo:
     try:
         return filesystem.get_file_info(path)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise BadInput(f"{path}: cannot be looked at ({error})") from error
 
 

@@ -53,10 +53,11 @@ class Placed(NamedTuple):
 
 @dataclass(frozen=True)
 class Encoded:
-    """A history's records, and what their refs number: orders, parties, categories."""
+    """A history's records, what their refs number (orders, parties, categories), and all amounts together."""
 
     events: Events
     names: tuple[list[str], list[str], list[str]]
+    amount_fen: int
 
 
 def own_rows(rows: Sequence[Row], buyer_id: str) -> list[Placed]:
@@ -65,9 +66,12 @@ def own_rows(rows: Sequence[Row], buyer_id: str) -> list[Placed]:
     Raises
     ------
     BadInput
-        When an event id appears twice.
+        When an event id appears twice or is missing.
     """
-    twice = len(rows) - len({row["event_id"] for row in rows})
+    ids = {row["event_id"] for row in rows}
+    if None in ids:
+        raise BadInput("an event has no event_id; every event needs one")
+    twice = len(rows) - len(ids)
     if twice:
         raise BadInput(f"{twice} events repeat an event_id; import the log first, it splits repeats off")
     own = [row for row in rows if row["buyer_id"] == buyer_id]
@@ -86,47 +90,60 @@ def in_order(rows: Iterable[Row]) -> list[Placed]:
     return placed
 
 
-def encode(placed: Sequence[Placed]) -> Encoded:
+def encode(placed: Sequence[Placed], *, amount_fen_before: int = 0) -> Encoded:
     """Encode rows in order; orders, parties and categories are numbered by first appearance.
+
+    Parameters
+    ----------
+    placed : sequence of Placed
+    amount_fen_before : int
+        What the buyer's earlier events add up to, where these rows are only the later ones.
 
     Raises
     ------
     BadInput
-        When a kind is none of the contract's, or the amounts add up to more than 64 bits hold.
+        When a kind is none of the contract's, an amount is no whole number of fen from 0 on, or all amounts
+        add up to more than 64 bits hold.
     """
     orders: dict[str, int] = {}
     parties: dict[str, int] = {}
     categories: dict[str, int] = {}
-    size, total = _RECORD.size, 0
+    size, total = _RECORD.size, amount_fen_before
     packed = bytearray(len(placed) * size)
     for i, (recorded_at, occurred_at, event_id, row) in enumerate(placed):
         amount, lines, kind = row["amount_fen"], row["line_count"], KIND_CODE.get(row["kind"])
         if kind is None:
             raise BadInput(f"event {event_id}: {row['kind']!r} is not a kind of event")
-        total += abs(amount or 0)
-        _RECORD.pack_into(
-            packed,
-            i * size,
-            recorded_at,
-            occurred_at,
-            NULL if amount is None else amount,
-            orders.setdefault(name, len(orders)) if (name := row["order_id"]) else -1,
-            parties.setdefault(name, len(parties)) if (name := row["shop_id"]) else -1,
-            categories.setdefault(name, len(categories)) if (name := row["category_id"]) else -1,
-            -1 if lines is None else lines,
-            kind,
-            _STAGE.get(row["stage"], _OTHER),
-            _FAULT.get(row["fault"], _OTHER),
-            _OUTCOME.get(row["outcome"], _OTHER),
-            _ACTOR.get(row["actor"], _OTHER),
-            _LINK.get(row["link_type"], _OTHER),
-        )
+        try:
+            if amount is not None and not amount >= 0:
+                raise struct.error("negative")
+            total += amount or 0
+            _RECORD.pack_into(
+                packed,
+                i * size,
+                recorded_at,
+                occurred_at,
+                NULL if amount is None else amount,
+                orders.setdefault(name, len(orders)) if (name := row["order_id"]) else -1,
+                parties.setdefault(name, len(parties)) if (name := row["shop_id"]) else -1,
+                categories.setdefault(name, len(categories)) if (name := row["category_id"]) else -1,
+                -1 if lines is None else lines,
+                kind,
+                _STAGE.get(row["stage"], _OTHER),
+                _FAULT.get(row["fault"], _OTHER),
+                _OUTCOME.get(row["outcome"], _OTHER),
+                _ACTOR.get(row["actor"], _OTHER),
+                _LINK.get(row["link_type"], _OTHER),
+            )
+        except (struct.error, TypeError) as error:
+            what = f"amount_fen {amount!r}, line_count {lines!r}"
+            raise BadInput(f"event {event_id}: {what}: no whole number from 0 on that fits") from error
     if total >= 1 << 63:
         buyer = placed[0].row["buyer_id"]
         raise BadInput(
             f"the amounts of buyer {buyer} add up to 2^63 fen or more; correct amount_fen in the log"
         )
-    return Encoded(np.frombuffer(packed, EVENT), (list(orders), list(parties), list(categories)))
+    return Encoded(np.frombuffer(packed, EVENT), (list(orders), list(parties), list(categories)), total)
 
 
 def rows_of(table: pa.Table) -> list[Row]:
@@ -135,7 +152,7 @@ def rows_of(table: pa.Table) -> list[Row]:
     Raises
     ------
     BadInput
-        When a column is missing.
+        When a column is missing, or a time has no zone or is not exact in microseconds.
     """
     missing = [name for name in COLUMNS if name not in table.column_names and name != "line_count"]
     if missing:
@@ -145,10 +162,19 @@ def rows_of(table: pa.Table) -> list[Row]:
 
 
 def microseconds(when: datetime | int) -> int:
-    """Turn an aware datetime into microseconds since 1970, exactly."""
+    """Turn an aware datetime into microseconds since 1970, exactly.
+
+    Raises
+    ------
+    BadInput
+        It has no time zone, or is no time.
+    """
     if isinstance(when, int):
         return when
-    since = when - EPOCH
+    try:
+        since = when - EPOCH
+    except TypeError as error:
+        raise BadInput(f"{when!r} is no instant: give a datetime with a time zone") from error
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
@@ -171,8 +197,18 @@ def _values(table: pa.Table, name: str) -> list[Any]:
     if name not in table.column_names:
         return [None] * len(table)
     column = table[name]
-    found: list[Any] = (column.cast(TIMESTAMP).cast(pa.int64()) if name in _TIMES else column).to_pylist()
+    found: list[Any] = (instants(column, name).cast(pa.int64()) if name in _TIMES else column).to_pylist()
     return found
+
+
+def instants(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    """Bring a column of times to the contract's type, or refuse it with `BadInput`."""
+    if not pa.types.is_timestamp(column.type) or column.type.tz is None:
+        raise BadInput(f"{name} is {column.type}, it must be a timestamp with a time zone")
+    try:
+        return column.cast(TIMESTAMP)
+    except pa.ArrowInvalid as error:
+        raise BadInput(f"{name} is not exact in microseconds ({str(error).splitlines()[0]})") from None
 
 
 def _peers(rows: Sequence[Row], buyer_id: str) -> Iterable[PeerEvent]:

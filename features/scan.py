@@ -135,6 +135,8 @@ def _check_schema(part: str, schema: pa.Schema) -> None:
             continue
         if field.name not in schema.names:
             raise BadInput(f"{part}: has no column {field.name}; every file of a log needs it")
+        if schema.names.count(field.name) > 1:
+            raise BadInput(f"{part}: has the column {field.name} more than once")
         if not _readable(schema.field(field.name).type, field.type):
             kind = schema.field(field.name).type
             hint = "; give it a time zone" if pa.types.is_timestamp(kind) else ""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from .errors import BadInput
-from .events import OPTIONAL_COLUMNS, SCHEMA
+from .events import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, SCHEMA
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,7 +32,7 @@ def open_log(spark: SparkSession, path: str) -> DataFrame:
     from .parts import EVENTS_FILE
 
     inside = f"{path.rstrip('/')}/{EVENTS_FILE}"
-    return _read(spark, inside if _exists(spark, inside) else path)
+    return _read(spark, inside if _exists(spark, inside) else path, REQUIRED_COLUMNS)
 
 
 def open_spine(spark: SparkSession, path: str) -> DataFrame:
@@ -42,7 +43,7 @@ def open_spine(spark: SparkSession, path: str) -> DataFrame:
     BadInput
         Nothing there, or no Parquet.
     """
-    return _read(spark, path)
+    return _read(spark, path, ("buyer_id", "as_of"))
 
 
 def conform(events: DataFrame) -> DataFrame:
@@ -96,13 +97,22 @@ def _require(table: DataFrame, name: str, wanted: str, *, of: str) -> None:
         raise BadInput(f"{name} of the {of} is {found}, it must be {_SAID.get(wanted, wanted)}")
 
 
-def _read(spark: SparkSession, path: str) -> DataFrame:
+def _read(spark: SparkSession, path: str, columns: Sequence[str]) -> DataFrame:
+    """Read every file at any depth; a folder's name is a column only where files lack one of ``columns``."""
     if not _exists(spark, path):
         raise BadInput(f"{path}: no such file or folder")
     if path.lower().endswith(".csv"):
         raise BadInput(f"{path}: Spark reads Parquet here; bring a log over with buyer-tier import events")
     # Parts may differ in the columns that producers may leave out; a conflict of types is an error.
-    return spark.read.option("mergeSchema", "true").parquet(path)
+    read = spark.read.option("mergeSchema", "true")
+    found = read.option("recursiveFileLookup", "true").parquet(path)
+    if set(columns) <= set(found.columns):
+        return found
+    named = spark.read.option("mergeSchema", "true").parquet(path)
+    # Spark passes over files that lie beside folders such as day=1, and says nothing.
+    if set(named.columns) > set(found.columns) and named.count() != found.count():
+        raise BadInput(f"{path}: has files beside folders such as {named.columns[-1]}=…; move them into one")
+    return named
 
 
 def _exists(spark: SparkSession, path: str) -> bool:

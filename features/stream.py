@@ -144,7 +144,7 @@ def feature_files(
         try:
             parts = _GroupFiles(work, job, on_group)
             write_features(_tables(job, parts), temporary, schema=catalog.schema)
-        except OSError:
+        except (OSError, BadInput):  # what ends a run in the middle is no fault of the input, and is resumed
             shutil.rmtree(work, ignore_errors=True)
             raise
     shutil.rmtree(work, ignore_errors=True)

@@ -71,6 +71,9 @@ def typed(raw: pa.Table) -> Typed:
     if missing:
         msg = f"missing columns: {', '.join(missing)}; found: {', '.join(raw.column_names) or 'none'}"
         raise BadInput(msg)
+    twice = [name for name in SCHEMA.names if raw.column_names.count(name) > 1]
+    if twice:
+        raise BadInput(f"columns there more than once: {', '.join(twice)}")
     columns = {field.name: _column(raw, field) for field in SCHEMA}
     faults: dict[str, Mask] = {}
     for column in columns.values():
@@ -113,7 +116,11 @@ def _is_text(kind: pa.DataType) -> bool:
 def _texts(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     if not (_is_text(column.type) or pa.types.is_integer(column.type)):
         raise BadInput(f"column {name} has type {column.type}; it must hold text")
-    texts = column.cast(pa.string())
+    try:
+        texts = column.cast(pa.string())
+        texts.validate(full=True)  # Parquet does not look: a database would refuse the bytes in the middle
+    except pa.ArrowInvalid:
+        raise BadInput(f"column {name} holds text that is not UTF-8") from None
     empty = pc.equal(texts, "")
     return pc.if_else(empty, pa.scalar(None, pa.string()), texts) if pc.any(empty).as_py() else texts
 

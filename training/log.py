@@ -60,7 +60,7 @@ class TrainingLog:
         }
         columns |= {name: _codes(self._encoded(name)) for name in KEYS}
         columns |= {name: _category(self._encoded(name)) for name in CODES}
-        columns |= {name: _floats(self.events[name]) for name in ("amount_fen", "line_count")}
+        columns |= {name: _floats(self.events[name], name) for name in ("amount_fen", "line_count")}
         names = {
             "buyer_id": "buyer",
             "order_id": "order",
@@ -118,5 +118,11 @@ def _category(encoded: pa.DictionaryArray) -> pd.Categorical:
     return pd.Categorical.from_codes(_codes(encoded), categories=encoded.dictionary.to_pylist())
 
 
-def _floats(column: pa.ChunkedArray) -> NDArray[np.float64]:
-    return np.asarray(column.cast(pa.float64()).to_numpy())
+def _floats(column: pa.ChunkedArray, name: str) -> NDArray[np.float64]:
+    try:
+        return np.asarray(column.cast(pa.float64()).to_numpy())
+    except pa.ArrowInvalid:
+        most = pc.max(column).as_py()
+        raise BadInput(
+            f"the event log holds the {name} {most}: 2^53 or more is not exact; correct it"
+        ) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,7 +61,7 @@ def features(
     Example: buyer-tier features --engine spark --events market --as-of 2026-09-01T00:00:00Z --out features
     """
     from buyer_tier.console import emit, out
-    from buyer_tier.log_source import local_log
+    from buyer_tier.log_source import local_log, refuse_inside
     from features.catalog import CATALOG
     from features.errors import BadInput
 
@@ -69,6 +69,9 @@ def features(
         raise BadInput("give either --as-of for every buyer or --spine FILE for chosen pairs")
     refuse_without_spark(engine, spark_master=master, spark_tasks=tasks)
     limit = None if memory is None else size_in_bytes(memory, option="--memory")
+    refuse_inside(events, out_file, store)
+    if spine is not None and out_file.resolve() == spine.resolve():
+        raise BadInput(f"{out_file}: is the spine; name another file")
     if engine is Engine.spark:
         if limit is not None or store is not None:
             raise BadInput(
@@ -148,12 +151,13 @@ def _by_day(
     events: Path, out_file: Path, asked: pa.Table | datetime, *, memory: int | None, store: Path
 ) -> dict[str, int]:
     from buyer_tier.console import err
-    from features.backfill import backfill, write_stored
+    from features.backfill import backfill, refuse_other_folder, write_stored
     from features.batch import spine_of
     from features.census import buyers_of
     from features.files import claimed
     from features.scan import open_log
 
+    refuse_other_folder(store)
     log = open_log(events)
     with err.status("reading who is asked for"):
         spine = spine_of(buyers_of(log), asked) if isinstance(asked, datetime) else asked
@@ -174,7 +178,12 @@ def instant(text: str, *, option: str) -> datetime:
         raise BadInput(f"{option} is {text!r}: give ISO 8601, such as 2026-09-01T00:00:00Z") from None
     if when.utcoffset() is None:
         raise BadInput(f"{option} {text!r} has no time zone: add Z or an offset such as +08:00")
-    return when
+    if re.search(r"[.,]\d{6}0*[1-9]", text):  # Python would cut it
+        raise BadInput(f"{option} {text!r} is finer than a microsecond")
+    try:
+        return when.astimezone(UTC)
+    except OverflowError:
+        raise BadInput(f"{option} {text!r} is outside the years 1 to 9999 in UTC") from None
 
 
 def _read_spine(path: Path) -> pa.Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -55,6 +56,8 @@ def compute_on_spark(
     from features.spark import feature_files_spark
     from serving.settings import Settings
 
+    # An exit in the middle of a call to the JVM breaks the connection that cleaning up would need.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with err.status("starting Spark") as status:
         return feature_files_spark(
             events,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -115,9 +116,43 @@ def test_a_bad_log_behind_a_url_is_named_by_the_url(bucket: fsspec.AbstractFileS
         ids("memory://shop")
 
 
+TERMINATED = """
+import os, signal, sys
+from pathlib import Path
+from buyer_tier import cli
+from buyer_tier.log_source import tempfile
+from features.files import replacing
+
+def app():
+    with tempfile.TemporaryDirectory(dir=sys.argv[1]), replacing(Path(sys.argv[1], "out")):
+        os.kill(os.getpid(), signal.SIGTERM)
+        signal.pause()
+
+cli.app = app
+cli.main()
+"""
+
+
+def test_a_command_that_is_told_to_end_leaves_nothing_half_written(tmp_path: Path) -> None:
+    folder = tmp_path / "there"
+    folder.mkdir()
+    done = subprocess.run([sys.executable, "-c", TERMINATED, folder], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (143, b"")
+    assert os.listdir(folder) == []
+
+
 def test_a_url_is_shown_without_password_and_parameters() -> None:
     assert shown("postgresql://u:p@h:5/db?password=p#p") == "postgresql://u@h:5/db"
     assert shown("s3://bucket/log") == "s3://bucket/log"
+
+
+@pytest.mark.parametrize("url", ["postgres://u:secret@[::1/db", "s3://u:secret@[bucket/log"])
+def test_a_url_that_cannot_be_taken_apart_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(BadInput, match=r"://…: is not well formed") as refused, local_log(url):
+        pass
+    assert "secret" not in str(refused.value)
+    with pytest.raises(BadInput, match="cannot be looked at"), local_log("file:/tmp/log") as path:
+        read_log(path)
 
 
 def test_features_of_a_log_behind_a_url_are_those_of_the_log(

@@ -30,7 +30,7 @@ ONE_MORE = Catalog(CATALOG.families[:7], reasons=CATALOG.reasons)
 def spine(*days: str) -> pa.Table:
     asked = [(b, f"{d}T00:00:00Z") for d in days for b in BUYERS]
     as_of = pa.array([t for _, t in asked]).cast(TIMESTAMP)
-    return pa.table({"buyer_id": [b for b, _ in asked], "as_of": as_of})
+    return pa.table({"buyer_id": pa.array([b for b, _ in asked], pa.string()), "as_of": as_of})
 
 
 @pytest.fixture
@@ -207,6 +207,33 @@ def test_a_run_killed_between_days_is_taken_up_again(log: Path, monkeypatch: pyt
         run(log, *DAYS)
     monkeypatch.undo()
     assert run(log, *DAYS).kept[:1] == DAYS[:1]
+
+
+@pytest.mark.parametrize("there", ["day=2026-01-01/events.parquet", "2026-01-01/events.parquet", "notes.txt"])
+def test_a_folder_of_something_else_is_no_store_and_keeps_all_it_has(log: Path, there: str) -> None:
+    file = log.parent / "store" / there
+    file.parent.mkdir(parents=True)
+    file.write_text("kept")
+    with pytest.raises(BadInput, match="and no features by day; name an empty or a new folder"):
+        run(log, *DAYS)
+    assert file.read_text() == "kept"
+    assert [found.name for found in (log.parent / "store").iterdir()] == [there.split("/")[0]]
+
+
+def test_what_lies_beside_the_days_of_a_store_is_not_removed(log: Path) -> None:
+    run(log, *DAYS)
+    file = log.parent / "store" / "models" / "scores.parquet"
+    file.parent.mkdir()
+    file.write_text("kept")
+    run(log, *DAYS[1:])
+    assert file.read_text() == "kept"
+
+
+def test_a_spine_without_rows_gives_a_store_without_days(log: Path) -> None:
+    nothing = backfill(log, spine(), log.parent / "store", catalog=FEW)
+    assert nothing == Backfilled(kept=(), computed=(), families=0)
+    assert write_stored(log.parent / "store", log.parent / "out.parquet", catalog=FEW) == 0
+    assert pq.read_schema(log.parent / "out.parquet") == FEW.schema
 
 
 def test_two_runs_of_one_store_do_not_meet(log: Path) -> None:

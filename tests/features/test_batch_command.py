@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from buyer_tier.cli import app
-from buyer_tier.commands.features import size_in_bytes
+from buyer_tier.commands.features import instant, size_in_bytes
 from features.errors import BadInput
 from tests.features.streams import BASE, table
 
@@ -59,3 +59,37 @@ def test_a_size_is_read_in_powers_of_1024(text: str, size: int) -> None:
 def test_another_size_is_refused(text: str) -> None:
     with pytest.raises(BadInput, match="give a size such as 4GiB"):
         size_in_bytes(text, option="--memory")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("2026-09-01T00:00:00", "has no time zone"),
+        ("2026-09-01T00:00:00.0000001Z", "is finer than a microsecond"),
+        ("0001-01-01T00:00:00+14:00", "is outside the years 1 to 9999 in UTC"),
+        ("9999-12-31T23:59:59-14:00", "is outside the years 1 to 9999 in UTC"),
+        ("1764547200000", "give ISO 8601"),
+    ],
+)
+def test_an_instant_that_is_not_exact_is_refused(text: str, said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        instant(text, option="--as-of")
+
+
+@pytest.mark.parametrize("inside", ["2026.parquet", "new.parquet", "day/new.parquet", "."])
+def test_features_are_not_written_into_the_log_that_they_are_read_from(log: Path, inside: str) -> None:
+    (log / "events.parquet").rename(log / "2026.parquet")
+    before = {file: file.read_bytes() for file in log.iterdir()}
+    for target in (["--out", str(log / inside)], ["--out", "elsewhere", "--store", str(log / inside)]):
+        result = CliRunner().invoke(app, ["features", "--events", str(log), *AS_OF, *target])
+        assert isinstance(result.exception, BadInput)
+        assert "lies in the event log; name one outside of it" in str(result.exception)
+    assert {file: file.read_bytes() for file in log.iterdir()} == before
+
+
+def test_features_do_not_replace_their_spine(log: Path) -> None:
+    spine = log / "spine.csv"
+    spine.write_text("buyer_id,as_of\nb1,2026-01-01T00:00:00Z\n")
+    command = ["features", "--events", str(log), "--spine", str(spine), "--out", str(spine)]
+    with pytest.raises(BadInput, match=r"spine.csv: is the spine; name another file"):
+        CliRunner().invoke(app, command, catch_exceptions=False)

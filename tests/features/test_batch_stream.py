@@ -155,6 +155,18 @@ def test_a_disk_that_fills_leaves_the_old_file_and_nothing_else(
     assert sorted(p.name for p in tmp_path.iterdir()) == ["events.parquet", "out.parquet"]
 
 
+def test_a_log_that_is_refused_in_the_middle_leaves_nothing_beside_the_output(
+    tmp_path: Path, events: pa.Table, spine: pa.Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    amounts = pa.array([-1] + [None] * (len(events) - 1), pa.int64())
+    at = events.column_names.index("amount_fen")
+    pq.write_table(events.set_column(at, "amount_fen", amounts), tmp_path / "events.parquet")
+    tight(monkeypatch, groups=3)
+    with pytest.raises(BadInput, match="negative amount_fen"):
+        feature_files(tmp_path, spine, tmp_path / "out.parquet", memory=GIB)
+    assert [p.name for p in tmp_path.iterdir()] == ["events.parquet"]
+
+
 def test_only_what_a_catalog_looks_at_is_needed() -> None:
     paid = Where(kinds=("order_paid",))
     said = {"reason": "r", "zh": "数", "en": "count", "windows": (7,)}

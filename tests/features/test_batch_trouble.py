@@ -213,3 +213,11 @@ def test_a_limit_on_a_files_size_is_a_full_disk_too(log: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert names(log) == ["events.parquet"]
+
+
+def test_a_device_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(BadInput, match="is a device or a pipe"), replacing(tmp_path / "pipe") as temporary:
+        temporary.write_text("features")
+    assert names(tmp_path) == ["pipe"]
+    assert (tmp_path / "pipe").is_fifo()

@@ -188,6 +188,19 @@ def test_a_column_of_a_type_that_can_hold_no_value_is_named(column: str, values:
         split(with_column(table(event("a")), column, values))
 
 
+def test_text_that_is_not_utf_8_is_named() -> None:
+    raw = pa.array([b"\xff"])
+    text = pa.Array.from_buffers(pa.string(), 1, raw.buffers())
+    with pytest.raises(BadInput, match="column shop_id holds text that is not UTF-8"):
+        split(with_column(table(event("a")), "shop_id", text))
+
+
+def test_a_column_that_is_there_twice_is_named() -> None:
+    events = table(event("a"))
+    with pytest.raises(BadInput, match="columns there more than once: kind"):
+        split(events.append_column("kind", events["kind"]))
+
+
 def test_a_row_with_several_faults_is_counted_once_and_explained_in_full() -> None:
     report = split(table(event(None, kind="eaten", amount_fen=-5)))
 

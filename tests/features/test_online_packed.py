@@ -16,6 +16,7 @@ from features import packed as packed_module
 from features.catalog import CATALOG, FAMILIES, REASONS
 from features.compile import Catalog
 from features.declare import LIFE, Median, Where
+from features.errors import BadInput
 from features.events import SCHEMA
 from features.fold import FOLDED, HEAD
 from features.links import Link, Verdict, peer_events
@@ -182,6 +183,17 @@ def test_an_event_recorded_before_the_last_asks_for_a_rebuild(early: dict[str, A
     packed = pack_rows([paid("b", BASE)], buyer_id="ann")
     with pytest.raises(OutOfOrder, match="not newer than the last: rebuild from the log"):
         append_rows(packed, [early])
+
+
+@pytest.mark.parametrize("later", [BASE + timedelta(days=1), LATE])
+def test_amounts_that_overflow_only_with_what_is_packed_are_refused(later: datetime) -> None:
+    packed = pack_rows([paid("a", BASE, amount_fen=2**62)], buyer_id="ann")
+    least = append_rows(packed, [paid("b", later, amount_fen=2**62 - 1)])
+    found = packed_vector(least, as_of=later + timedelta(days=1))
+    assert found[CATALOG.index["paid_amount_sum_life"]] == float(2**63 - 1)
+    for before, amount_fen in ((packed, 2**62), (least, 1)):
+        with pytest.raises(BadInput, match=r"amounts of buyer ann add up to 2\^63 fen"):
+            append_rows(before, [paid("c", later + timedelta(hours=1), amount_fen=amount_fen)])
 
 
 def test_a_folded_event_that_comes_again_asks_for_a_rebuild_and_never_counts_twice() -> None:

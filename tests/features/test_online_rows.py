@@ -25,7 +25,7 @@ QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_to
 PLAIN: dict[str, Any] = {**dict.fromkeys(SCHEMA.names), "buyer_id": "ann", "kind": "order_paid"}
 
 
-def paid(event_id: str = "e", **said: Any) -> dict[str, Any]:
+def paid(event_id: str | None = "e", **said: Any) -> dict[str, Any]:
     return {**PLAIN, "event_id": event_id, "occurred_at": BASE, "recorded_at": BASE, **said}
 
 
@@ -73,6 +73,12 @@ def test_an_empty_text_is_no_order() -> None:
         ([paid(), paid()], "1 events repeat an event_id"),
         ([paid(kind="order_lost")], "event e: 'order_lost' is not a kind of event"),
         ([paid(kind=None)], "event e: None is not a kind of event"),
+        ([paid(event_id=None)], "an event has no event_id"),
+        ([paid(amount_fen=-1)], "event e: amount_fen -1, line_count None: no whole number from 0 on"),
+        ([paid(amount_fen=1.5)], "event e: amount_fen 1.5"),
+        ([paid(amount_fen="12")], "event e: amount_fen '12'"),
+        ([paid(amount_fen=2**63)], "event e: amount_fen 9223372036854775808"),
+        ([paid(recorded_at=BASE.replace(tzinfo=None))], "is no instant: give a datetime with a time zone"),
         (
             [paid("a", amount_fen=2**62), paid("b", amount_fen=2**62)],
             r"amounts of buyer ann add up to 2\^63 fen",
@@ -100,6 +106,26 @@ def test_a_table_without_line_counts_is_as_one_with_nulls() -> None:
 def test_a_table_without_another_column_is_refused_by_its_name() -> None:
     with pytest.raises(BadInput, match="lack the column shop_id"):
         buyer_vector(table([paid()]).drop_columns(["shop_id"]), buyer_id="ann", as_of=BASE)
+
+
+@pytest.mark.parametrize("many_rows", [online.MANY_ROWS, 0])
+@pytest.mark.parametrize(
+    ("column", "kind", "said"),
+    [
+        ("recorded_at", pa.timestamp("us"), r"recorded_at is timestamp\[us\], it must be a timestamp with a"),
+        ("occurred_at", pa.int64(), "occurred_at is int64, it must be a timestamp with a time zone"),
+    ],
+)
+def test_a_table_with_times_without_zone_is_refused_by_rows_and_by_columns(
+    monkeypatch: pytest.MonkeyPatch, many_rows: int, column: str, kind: pa.DataType, said: str
+) -> None:
+    monkeypatch.setattr(online, "MANY_ROWS", many_rows)
+    events = table([paid()])
+    bare = events[column].cast(pa.int64()).cast(kind)
+    with pytest.raises(BadInput, match=said):
+        buyer_vector(
+            events.set_column(events.column_names.index(column), column, bare), buyer_id="ann", as_of=BASE
+        )
 
 
 @pytest.mark.parametrize(

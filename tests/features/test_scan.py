@@ -76,6 +76,7 @@ def link(number: int, **changed: object) -> dict[str, object]:
     ("second", "said"),
     [
         (MORE.drop_columns(["shop_id"]), "1.parquet: has no column shop_id"),
+        (MORE.append_column("shop_id", MORE["shop_id"]), "1.parquet: has the column shop_id more than once"),
         (retyped(MORE, "recorded_at", pa.timestamp("us")), "recorded_at is timestamp.us., .* time zone"),
         (retyped(MORE, "amount_fen", pa.float64()), "amount_fen is double, the log needs int64"),
         (nulled("buyer_id"), "1.parquet: 1 nulls in buyer_id"),

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -68,6 +69,32 @@ def test_every_buyer_of_a_log_in_parts_gets_the_local_engines_bytes_in_parts(
     assert (tmp_path / "out" / "_SUCCESS").exists()
     assert_same_bytes(read_parts(tmp_path / "out"), features)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["log", "out"]
+
+
+def test_files_beside_and_below_folders_by_day_are_all_read(
+    spark: Any, log: pa.Table, features: pa.Table, tmp_path: Path
+) -> None:
+    for number, name in enumerate(("a.parquet", "day=1/b.parquet", "day=2/c.parquet", "2026/01/d.parquet")):
+        file = tmp_path / "log" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(log.take(pa.array(range(number, len(log), 4))), file)
+    feature_files_spark(tmp_path / "log", tmp_path / "out", as_of=AS_OF, tasks=2)
+    assert_same_bytes(read_parts(tmp_path / "out"), features)
+
+
+def test_a_column_may_be_the_name_of_folders_but_not_beside_files_without_it(
+    spark: Any, log: pa.Table, features: pa.Table, tmp_path: Path
+) -> None:
+    for kind in log["kind"].unique().to_pylist():
+        folder = tmp_path / "log" / f"kind={kind}"
+        folder.mkdir(parents=True)
+        rows = log.filter(pc.equal(log["kind"], kind)).drop_columns(["kind"])
+        pq.write_table(rows, folder / "part.parquet")
+    feature_files_spark(tmp_path / "log", tmp_path / "out", as_of=AS_OF, tasks=2)
+    assert_same_bytes(read_parts(tmp_path / "out"), features)
+    pq.write_table(log.slice(0, 9).drop_columns(["kind"]), tmp_path / "log" / "bare.parquet")
+    with pytest.raises(BadInput, match="has files beside folders such as kind="):
+        feature_files_spark(tmp_path / "log", tmp_path / "other", as_of=AS_OF, tasks=2)
 
 
 def test_chosen_pairs_of_accounts_that_meet_on_crowded_links_get_the_same_bytes(

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from features.errors import BadInput
 from training.labels import AbuseLabel, CancellationLabel
 from training.log import TrainingLog, training_log
 
@@ -184,3 +185,9 @@ def test_labels_agree_with_the_definition_read_row_by_row(rows: list[dict[str, A
     log = log_of(*rows)
     found = names(log, AbuseLabel().positives(log, T))
     assert found & {"b", "c"} == {buyer for buyer in "bc" if slow_abuse(rows, buyer)}
+
+
+def test_an_amount_that_a_label_could_not_hold_exactly_is_named() -> None:
+    log = log_of(event("order_paid", "b", 1, order_id="o", amount_fen=2**53 + 1))
+    with pytest.raises(BadInput, match=r"holds the amount_fen 9007199254740993: 2\^53 or more is not exact"):
+        _ = log.frame
