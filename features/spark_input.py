@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from .errors import BadInput
 from .events import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, SCHEMA
+from .parts import EVENTS_FILE, parts_of
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.types import StructType
 
@@ -29,8 +32,6 @@ def open_log(spark: SparkSession, path: str) -> DataFrame:
     BadInput
         Nothing there, or no Parquet.
     """
-    from .parts import EVENTS_FILE
-
     inside = f"{path.rstrip('/')}/{EVENTS_FILE}"
     return _read(spark, inside if _exists(spark, inside) else path, REQUIRED_COLUMNS)
 
@@ -107,12 +108,30 @@ def _read(spark: SparkSession, path: str, columns: Sequence[str]) -> DataFrame:
     read = spark.read.option("mergeSchema", "true")
     found = read.option("recursiveFileLookup", "true").parquet(path)
     if set(columns) <= set(found.columns):
+        _refuse_uneven(spark, path, columns)
         return found
     named = spark.read.option("mergeSchema", "true").parquet(path)
     # Spark passes over files that lie beside folders such as day=1, and says nothing.
     if set(named.columns) > set(found.columns) and named.count() != found.count():
         raise BadInput(f"{path}: has files beside folders such as {named.columns[-1]}=…; move them into one")
     return named
+
+
+def _refuse_uneven(spark: SparkSession, path: str, columns: Sequence[str]) -> None:
+    """Refuse a file that lacks a column or is empty; Spark would take nulls for it, or nothing.
+
+    Only on the driver's own disks: elsewhere Spark's reading stands.
+    """
+    where, files = hadoop(spark, path)
+    if files.getScheme() != "file":
+        return
+    for part in parts_of(where.toUri().getPath()):
+        try:
+            found = pq.read_schema(part).names
+        except (OSError, pa.ArrowInvalid) as error:
+            raise BadInput(f"{part}: cannot be read as Parquet ({str(error).splitlines()[0]})") from None
+        if missing := [name for name in columns if name not in found]:
+            raise BadInput(f"{part}: has no column {missing[0]}, which other files have")
 
 
 def _exists(spark: SparkSession, path: str) -> bool:

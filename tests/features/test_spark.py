@@ -225,6 +225,21 @@ def test_parts_that_disagree_on_a_type_or_cannot_be_read_are_named(spark: Any, t
         feature_files_spark(log, tmp_path / "out", as_of=AS_OF)
 
 
+def test_a_part_without_a_column_that_others_have_or_without_a_byte_is_named(
+    spark: Any, tmp_path: Path
+) -> None:
+    folder = tmp_path / "log"
+    folder.mkdir()
+    pq.write_table(SOUND, folder / "a.parquet")
+    pq.write_table(SOUND.drop_columns(["amount_fen"]), folder / "b.parquet")
+    with pytest.raises(BadInput, match=r"b\.parquet: has no column amount_fen"):
+        feature_files_spark(folder, tmp_path / "out", as_of=AS_OF)
+    (folder / "b.parquet").write_bytes(b"")
+    with pytest.raises(BadInput, match=r"b\.parquet: cannot be read as Parquet"):
+        feature_files_spark(folder, tmp_path / "out", as_of=AS_OF)
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_fails_for_no_fault_of_the_input_is_said_in_one_line(spark: Any, tmp_path: Path) -> None:
     class Failing:
         schema = CATALOG.schema
