@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from models.buyer_score import BuyerScore
 from models.registry import Registry, experiment_id, tracking
+from models.succession import promote
 
 from .evaluate import Interval
 from .labels import AbuseLabel, CancellationLabel
@@ -18,7 +19,7 @@ from .report import TrainingReport
 
 import mlflow  # isort: skip  # after the registry, which sets what mlflow reads when it is imported
 
-N_EXAMPLE_ROWS: Final = 3
+N_EXAMPLE_ROWS: Final = 8
 MAX_DIGEST: Final = 36
 """MLflow's limit."""
 NOT_PARAMS: Final = ("monotone", "reason_codes", "reason_texts", "catalog_version")
@@ -52,12 +53,12 @@ def record(
             mlflow.log_input(_history(report), context="training")
             mlflow.log_params(_score_params(score) | _label_params(label) | _row_params(report))
             mlflow.log_metrics(_flat(report.metrics))
-            for name, figure in pictures.items():
-                mlflow.log_figure(figure, f"figures/{name}")
+            for file, figure in pictures.items():
+                mlflow.log_figure(figure, f"figures/{file}")
             report = replace(report, model_version=registry.log(score, example=_example(example), tags=tags))
             mlflow.log_dict(report.as_dict(), "report.json")
         if report.champion:
-            registry.promote(report.model_version)
+            promote(registry, report.model_version, reason=f"trained by hand, {name}")
     return report
 
 
