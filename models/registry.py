@@ -197,9 +197,7 @@ class Registry:
         """Log a fitted score into the active run and register it; return the version."""
         return self.register(self.log_score(score, example=example, tags=tags), tags=tags)
 
-    def log_score(
-        self, score: BuyerScore, *, example: pd.DataFrame, tags: Mapping[str, str]
-    ) -> LoggedScore:
+    def log_score(self, score: BuyerScore, *, example: pd.DataFrame, tags: Mapping[str, str]) -> LoggedScore:
         """Log a fitted score into the active run, with its code and its answers to `example`.
 
         Call it within `tracking(...)` and a run; the model has been loaded from its own code and tried on

@@ -51,7 +51,9 @@ def changes(registry: Registry) -> list[Change]:
     return [change for change, after in zip(written, followed, strict=True) if change.version == after]
 
 
-def promote(registry: Registry, version: str, *, reason: str, by: str = "", at: datetime | None = None) -> Change:
+def promote(
+    registry: Registry, version: str, *, reason: str, by: str = "", at: datetime | None = None
+) -> Change:
     """Make a version the champion, once it has loaded and passed its self-check.
 
     Raises

@@ -44,22 +44,35 @@ def record(
         With the run's id and the model's version.
     """
     registry = Registry(report.tracking_uri, name=report.model_name)
-    tags = _tags(report)
+    tags = tags_of(report)
     with tracking(report.tracking_uri):
         where = experiment_id(registry.client, report.experiment, tracking_uri=report.tracking_uri)
         name = f"{report.task} known until {report.known_until:%Y-%m-%d}"
-        with mlflow.start_run(experiment_id=where, run_name=name, tags=_run_tags(tags)) as run:
+        with mlflow.start_run(experiment_id=where, run_name=name, tags=run_tags(tags)) as run:
             report = replace(report, run_id=run.info.run_id)
-            mlflow.log_input(_history(report), context="training")
-            mlflow.log_params(_score_params(score) | _label_params(label) | _row_params(report))
-            mlflow.log_metrics(_flat(report.metrics))
-            for file, figure in pictures.items():
-                mlflow.log_figure(figure, f"figures/{file}")
-            report = replace(report, model_version=registry.log(score, example=_example(example), tags=tags))
+            log_evidence(report, score=score, label=label, pictures=pictures)
+            report = replace(
+                report, model_version=registry.log(score, example=example_of(example), tags=tags)
+            )
             mlflow.log_dict(report.as_dict(), "report.json")
         if report.champion:
             promote(registry, report.model_version, reason=f"trained by hand, {name}")
     return report
+
+
+def log_evidence(
+    report: TrainingReport,
+    *,
+    score: BuyerScore,
+    label: AbuseLabel | CancellationLabel,
+    pictures: Mapping[str, Figure],
+) -> None:
+    """Log into the active run what went in, how good it is, and the pictures."""
+    mlflow.log_input(_history(report), context="training")
+    mlflow.log_params(_score_params(score) | _label_params(label) | _row_params(report))
+    mlflow.log_metrics(_flat(report.metrics))
+    for file, figure in pictures.items():
+        mlflow.log_figure(figure, f"figures/{file}")
 
 
 def _history(report: TrainingReport) -> mlflow.data.dataset.Dataset:
@@ -73,11 +86,13 @@ def _history(report: TrainingReport) -> mlflow.data.dataset.Dataset:
     return MetaDataset(source, name=name, digest=digest)  # type: ignore[abstract]
 
 
-def _example(rows: pd.DataFrame) -> pd.DataFrame:
+def example_of(rows: pd.DataFrame) -> pd.DataFrame:
+    """Take the first rows, to be shown and to be asked again wherever the model is loaded."""
     return rows.head(N_EXAMPLE_ROWS).reset_index(drop=True)
 
 
-def _tags(report: TrainingReport) -> dict[str, str]:
+def tags_of(report: TrainingReport) -> dict[str, str]:
+    """Say where a model came from, for its run and its version."""
     tags = {
         "task": report.task,
         "catalog_version": report.catalog_version,
@@ -86,7 +101,7 @@ def _tags(report: TrainingReport) -> dict[str, str]:
     return tags | ({"git_commit": report.git_commit} if report.git_commit else {})
 
 
-def _run_tags(tags: Mapping[str, str]) -> dict[str, str]:
+def run_tags(tags: Mapping[str, str]) -> dict[str, str]:
     """Add the name under which MLflow's pages show a commit."""
     commit = {"mlflow.source.git.commit": tags["git_commit"]} if "git_commit" in tags else {}
     return {**tags, **commit}
