@@ -89,6 +89,7 @@ class ModelVersion:
     catalog_version: str | None
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
+    finished: bool
 
 
 def local_store(tracking_uri: str) -> Path | None:
@@ -269,6 +270,7 @@ class Registry:
             catalog_version=found.tags.get("catalog_version"),
             metrics=dict(run.data.metrics),
             tags=dict(found.tags),
+            finished=run.info.status == "FINISHED",
         )
 
     def _load_if_present(self, find: Any) -> LoadedModel | None:

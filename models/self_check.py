@@ -18,7 +18,7 @@ TOLERANCE: Final = 1e-9
 """Largest difference of a log-odds: other processors may round the last bits otherwise."""
 
 
-class SelfCheckFailed(ValueError):
+class SelfCheckFailed(ValueError):  # noqa: N818 - it names what happened
     """The files are not those that were saved, or the model answers otherwise than when it was saved."""
 
 

@@ -91,6 +91,11 @@ def rollback(registry: Registry, *, reason: str, by: str = "", at: datetime | No
     return change
 
 
+def settle_by_hand(registry: Registry, change: Change) -> None:
+    """Note that a person has decided about a version, so that no retraining does it again."""
+    registry.tag(SETTLED, f"promoted by {change.by} at {change.at}", version=change.version)
+
+
 def challenge(registry: Registry, version: str) -> None:
     """Let a version be scored in the shadow of the champion."""
     registry.point(CHALLENGER, version)
