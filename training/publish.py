@@ -89,7 +89,8 @@ def publish(made: Publication, *, registry: Registry, run_id: str | None, on_ste
         name = f"retrain, window of {made.case.window.split.test[-1]:%Y-%m-%d}"
         opened: dict[str, Any] = {"run_id": run_id} if run_id else {"experiment_id": where, "run_name": name}
         with mlflow.start_run(**opened, tags=run_tags(tags)) as run:
-            logged = _logged(replace(made, report=replace(made.report, run_id=run.info.run_id)), registry)
+            made = replace(made, report=replace(made.report, run_id=run.info.run_id))
+            logged = _logged(made, registry, on_step=on_step)
         on_step("registering the version")
         return registry.register(logged, tags=made.tags)
 
@@ -123,12 +124,18 @@ def mark_leftovers(registry: Registry, experiment: str) -> None:
 
     Whoever calls this is alone: on a local store it holds the file, on a server the lease of retrainings.
     """
-    alone = local_store(registry.tracking_uri) is not None
+    alone, lines = local_store(registry.tracking_uri) is not None, registry.versions()
     for run in registry.client.search_runs([experiment], "attributes.status = 'RUNNING'"):
         if alone or KEY in run.data.tags:
             registry.client.set_tag(run.info.run_id, LEFTOVER, "its process ended before it did")
             registry.client.set_terminated(run.info.run_id, "FAILED")
-    for line in registry.versions():
+    made = {line.run_id for line in lines}
+    for run in registry.client.search_runs([experiment], "attributes.status = 'FINISHED'"):
+        if KEY in run.data.tags and LEFTOVER not in run.data.tags and run.info.run_id not in made:
+            registry.client.set_tag(
+                run.info.run_id, LEFTOVER, "its process ended before its version was made"
+            )
+    for line in lines:
         if not line.finished and LEFTOVER not in line.tags:
             registry.tag(LEFTOVER, "its run did not end well", version=line.version)
 
@@ -166,7 +173,7 @@ def gates_as_json(gates: tuple[Gate, ...]) -> list[dict[str, Any]]:
     return [row | {"value": None if row["value"] != row["value"] else row["value"]} for row in rows]
 
 
-def _logged(made: Publication, registry: Registry) -> LoggedScore:
+def _logged(made: Publication, registry: Registry, *, on_step: OnStep) -> LoggedScore:
     log_evidence(made.report, score=made.case.score, label=made.case.label, pictures=made.pictures)
     gates = made.judgement.gates
     mlflow.log_metrics({f"gate_{gate.name}": gate.value for gate in gates if gate.value == gate.value})
@@ -174,6 +181,7 @@ def _logged(made: Publication, registry: Registry) -> LoggedScore:
     mlflow.log_dict({"verdict": made.verdict, "gates": gates_as_json(gates)}, "gates.json")
     mlflow.log_text(made.page, "gates.html")
     mlflow.log_dict(made.report.as_dict(), "report.json")
+    on_step("storing the model in the run")
     return registry.log_score(made.case.score, example=example_of(made.case.judged.X), tags=made.tags)
 
 

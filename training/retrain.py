@@ -52,6 +52,7 @@ STEPS: Final = (
     "keeping the model on disk",
     "judging beside the champion",
     "logging the run",
+    "storing the model in the run",
     "registering the version",
     "moving the alias",
     "noting that it is settled",
@@ -251,7 +252,7 @@ class _Retraining:
     def _settled(self, version: ModelVersion) -> RetrainReport:
         before = self.registry.champion_version()
         outcome = settle(self.registry, version, on_step=self.on_step)
-        self.on_step(STEPS[10])
+        self.on_step(STEPS[-1])
         self.kept.forget(self.window.key)
         said = version.tags[VERDICT]
         if outcome == "held" and said.startswith("promote"):

@@ -18,7 +18,6 @@ from models.self_check import digest
 from models.succession import SETTLED, changes, promote, rollback
 from training.abuse import EXPERIMENT
 from training.fit import OneClassOnly
-from training.gates import Limits
 from training.kept import KeptModels
 from training.publish import LEFTOVER, VERDICT
 from training.retrain import STEPS, Order, RetrainReport, retrain
@@ -128,6 +127,7 @@ def _kill(home: Path, step: str) -> None:
     assert process.exitcode == -signal.SIGKILL, f"never came to {step!r}"
 
 
+@pytest.mark.slow
 def test_killed_at_each_step_the_champion_is_as_before_or_as_after_and_the_next_run_goes_on(
     tmp_path: Path, log: pa.Table
 ) -> None:
@@ -142,13 +142,14 @@ def test_killed_at_each_step_the_champion_is_as_before_or_as_after_and_the_next_
         seen.append(champion.version)
         assert len(registry.versions()) <= 2
     assert before.champion_now == "1"
-    assert seen == ["1"] * 9 + ["2", "2"]
+    assert seen == ["1"] * 10 + ["2", "2"]
     after = retrain(log, order)
     assert (after.outcome, after.model_version) == ("already", "2")
     where = registry.client.get_experiment_by_name(EXPERIMENT)
     runs = registry.client.search_runs([where.experiment_id])
-    assert {run.info.status for run in runs} <= {"FINISHED", "FAILED"}
-    assert sum(LEFTOVER in run.data.tags for run in runs) == 1
+    left = [run.info.status for run in runs if LEFTOVER in run.data.tags]
+    assert sorted(left) == ["FAILED", "FINISHED"]  # cut off in the run, and after it but before its version
+    assert {run.info.status for run in runs if LEFTOVER not in run.data.tags} == {"FINISHED"}
     assert [change.version for change in changes(registry)] == ["1", "2"]
     assert not [path for path in order.kept_in.iterdir() if path.is_dir()]
 
@@ -186,11 +187,11 @@ def test_a_feature_that_fell_silent_is_named_and_nothing_is_promoted(tmp_path: P
     order = order_in(tmp_path)
     retrain(log, replace(order, until=day(330)))
     silent = log.set_column(
-        log.column_names.index("line_count"), "line_count", pa.nulls(len(log), log["line_count"].type)
+        log.column_names.index("amount_fen"), "amount_fen", pa.nulls(len(log), log["amount_fen"].type)
     )
     report = retrain(silent, order)
     assert report.outcome == "held"
-    assert "order_lines" in report.said
+    assert "paid_amount_sum" in report.said
     assert Registry(order.tracking_uri).champion_version() == "1"
 
 
@@ -250,11 +251,3 @@ def test_a_damaged_champion_is_named_and_not_silently_replaced(tmp_path: Path, l
     with pytest.raises(ModelDamaged, match="version 1 of buyer-score is damaged"):
         retrain(log, order)
     assert Registry(order.tracking_uri).champion_version() == "1"
-
-
-def test_limits_are_not_met_by_a_model_that_is_worse(tmp_path: Path, log: pa.Table) -> None:
-    order = order_in(tmp_path)
-    retrain(log, replace(order, until=day(330)))
-    strict = Limits(**{**EASY.__dict__, "roc_auc_loss": -2.0})
-    report = retrain(log, replace(order, limits=strict))
-    assert (report.outcome, Registry(order.tracking_uri).champion_version()) == ("held", "1")
