@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -97,7 +96,7 @@ def compare(
     first: Annotated[str, typer.Argument(help="A version.")],
     second: Annotated[str, typer.Argument(help="Another version.")],
     events: Annotated[
-        Path | None, typer.Option(help="Judge both again on this log's newest complete window.")
+        str | None, typer.Option(help="Judge both again on this log's newest complete window.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
@@ -113,9 +112,11 @@ def compare(
 
     found = of_runs(_registry(), first, second)
     if events is not None:
+        from buyer_tier.log_source import local_log
         from features.log import read_log
 
-        found = judged_again(_registry(), first, second, events=read_log(events))
+        with local_log(events) as path:
+            found = judged_again(_registry(), first, second, events=read_log(path))
     if as_json:
         emit([asdict(line) for line in found])
         return

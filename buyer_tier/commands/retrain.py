@@ -21,7 +21,7 @@ STYLES: Final = {"pass": "green", "fail": "red", "ask": "yellow", "none": "dim"}
 
 
 def retrain(
-    events: Annotated[Path, typer.Option(help="Folder or file of the event log.")],
+    events: Annotated[str, typer.Option(help="Folder, file or URL of the event log.")],
     until: Annotated[
         str, typer.Option(help="Know only what was recorded before this date (UTC); else everything.")
     ] = "",
@@ -45,6 +45,7 @@ def retrain(
     """
     from buyer_tier.commands.train import date_of, steps
     from buyer_tier.console import emit, out
+    from buyer_tier.log_source import local_log
     from features.log import read_log
     from training.retrain import retrain as run
 
@@ -53,9 +54,9 @@ def retrain(
         order = replace(order, until=date_of(until, option="--until"))
     if window:
         order = replace(order, judged_at=_month(window))
-    with steps() as on_step:
+    with steps() as on_step, local_log(events) as path:
         on_step("checking the event log")
-        report = run(read_log(events), order, on_step=on_step)
+        report = run(read_log(path), order, on_step=on_step)
     if as_json:
         emit(report.as_dict())
         return

@@ -100,7 +100,7 @@ def damage(registry: Registry, version: str) -> None:
     """Flip one digit in the stored trees."""
     found = registry.client.get_model_version(registry.name, version)
     home = Path(registry.tracking_uri.removeprefix("sqlite:///")).parent / "mlartifacts" / "models"
-    trees = home / found.model_id / "artifacts" / "data" / "buyer_score" / "trees.txt"
+    trees = home / found.source.rsplit("/", 1)[-1] / "artifacts" / "data" / "buyer_score" / "trees.txt"
     trees.write_text(trees.read_text().replace("leaf_value=", "leaf_value=1", 1))
 
 
