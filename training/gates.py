@@ -65,7 +65,7 @@ class Limits:
     loss_share_rise : float
         How much more of the money asked back the interval's upper end may give to abusers.
     calibration_error : float
-        Largest calibration error on the rows judged.
+        Largest calibration error on the rows judged, if the champion's is not larger.
     calibration_ratio : float
         Abuse found per abuse expected, at most this factor off, beyond what its interval explains.
     slice_roc_auc_loss, slice_approval_loss : float
@@ -75,7 +75,7 @@ class Limits:
     swap_share : float
         Buyers that change tier per quality user of the champion.
     psi : float
-        Largest population stability index of a feature that the model uses, and of its score.
+        Largest population stability index of a feature that the model uses.
     load_seconds, answer_seconds : float
         Processor time in a clean process.
     """
@@ -106,8 +106,12 @@ class Views:
 def ranking_gates(gaps: Mapping[str, Interval] | None, limits: Limits) -> Iterator[Gate]:
     """Ask that ranking is not lost: the interval's lower end of the paired difference."""
     asked = (
-        ("roc_auc", "ranks as well (ROC-AUC)", limits.roc_auc_loss),
-        ("average_precision", "ranks the worst as well (average precision)", limits.average_precision_loss),
+        ("roc_auc", "it ranks as well (ROC-AUC)", limits.roc_auc_loss),
+        (
+            "average_precision",
+            "it ranks the worst as well (average precision)",
+            limits.average_precision_loss,
+        ),
     )
     for name, title, margin in asked:
         limit = f"lower end not below {-margin:+.3f}"
@@ -117,28 +121,45 @@ def ranking_gates(gaps: Mapping[str, Interval] | None, limits: Limits) -> Iterat
 def money_gate(gaps: Mapping[str, Interval] | None, limits: Limits) -> Gate:
     """Ask that no more money goes to abusers: the interval's upper end of the paired difference."""
     rise = limits.loss_share_rise
-    title = "loses no more money to abusers (share of yuan asked back)"
+    title = "it loses no more money to abusers (share of yuan asked back)"
     limit = f"upper end not above {rise:+.3f}"
     return _gap_gate("loss_share", title, gaps, limit=limit, passes=lambda gap: gap.high <= rise)
 
 
-def calibration_gates(error: Interval, ratio: Interval, limits: Limits) -> Iterator[Gate]:
-    """Ask that probabilities mean what they say on later rows."""
+@dataclass(frozen=True)
+class Calibration:
+    """How far probabilities are off: on average over bins, and as much abuse is found as it expected (ratio)."""
+
+    error: Interval
+    ratio: Interval
+
+
+def calibration_gates(
+    challenger: Calibration, champion: Calibration | None, limits: Limits
+) -> Iterator[Gate]:
+    """Ask that probabilities mean what they say on later rows, or are off by no more than the champion's.
+
+    A model that is off, but less so than the one in charge, is no reason to keep that one.
+    """
+    error, ratio, most = challenger.error, challenger.ratio, limits.calibration_ratio
+    serving = champion.error.value if champion else -1.0
     yield Gate(
         "calibration_error",
         "its probabilities come true (calibration error)",
-        f"{error.value:.4f}",
-        f"at most {limits.calibration_error:.3f}",
-        _verdict(error.value <= limits.calibration_error),
+        f"{error.value:.4f}" + (f", serving {serving:.4f}" if champion else ""),
+        f"at most {limits.calibration_error:.3f}, or no worse",
+        _verdict(error.value <= max(limits.calibration_error, serving)),
         error.value,
     )
-    most = limits.calibration_ratio
+    off = abs(np.log(max(champion.ratio.value, 1e-9))) if champion else -1.0
+    inside = ratio.low <= most and ratio.high >= 1 / most
     yield Gate(
         "calibration_ratio",
-        "abuse found per abuse expected",
-        f"{ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f})",
-        f"interval reaches into {1 / most:.2f} to {most:.2f}",
-        _verdict(ratio.low <= most and ratio.high >= 1 / most),
+        "as much abuse is found as it expected (ratio)",
+        f"{ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
+        + (f", serving {champion.ratio.value:.2f}" if champion else ""),
+        f"interval reaches into {1 / most:.2f} to {most:.2f}, or no worse",
+        _verdict(inside or abs(np.log(max(ratio.value, 1e-9))) <= off),
         ratio.value,
     )
 
@@ -154,7 +175,7 @@ def slice_gates(
 ) -> Iterator[Gate]:
     """Ask that no group of buyers pays for the average: its ranking, and its honest buyers' tier."""
     for number, (name, rows) in enumerate(groups.items()):
-        title, key = f"harms no slice: {name}", f"slice_{number}"
+        title, key = f"it harms no group: {name}", f"slice_{number}"
         if champion is None:
             yield Gate(key, title, NOBODY, "", Verdict.open)
             continue
@@ -179,7 +200,7 @@ def slice_gates(
 
 def swap_gate(swapped: SwapSet | None, limits: Limits) -> Gate:
     """Ask that few buyers change tier; more than that is a person's decision."""
-    title = "changes few buyers' tier (swap set)"
+    title = "it changes few buyers' tier (swap set)"
     if swapped is None:
         return Gate("swap_set", title, NOBODY, f"at most {limits.swap_share:.0%}", Verdict.open)
     figure = (
@@ -192,22 +213,25 @@ def swap_gate(swapped: SwapSet | None, limits: Limits) -> Gate:
 
 
 def drift_gate(score_psi: float, features: Mapping[str, float], limits: Limits) -> Gate:
-    """Ask that today's buyers are like those learned from."""
+    """Ask that today's buyers are like those learned from.
+
+    The score's own index is shown, not judged: it moves with lifetime features, which grow with the history.
+    """
     moved = {name: value for name, value in features.items() if value > limits.psi}
     worst = ", ".join(f"{name} {value:.2f}" for name, value in (moved or _first(features)).items())
     return Gate(
         "drift",
         "today's buyers are like those learned from (PSI)",
-        f"score {score_psi:.2f}; {worst or 'no feature to compare'}",
-        f"at most {limits.psi:.2f} each",
-        _verdict(not moved and score_psi <= limits.psi),
-        max([score_psi, *features.values()]),
+        f"{worst or 'no feature to compare'}; score {score_psi:.2f}",
+        f"at most {limits.psi:.2f} for each feature in use",
+        _verdict(not moved),
+        max([0.0, *features.values()]),
     )
 
 
 def same_features_gate(names: Sequence[str], champion: Sequence[str] | None, *, versions: str) -> Gate:
     """Ask that the model reads what the serving model reads, as the same catalog defines it."""
-    title = "reads the features that the serving model reads"
+    title = "it reads the features that the serving model reads"
     if champion is None:
         return Gate("same_features", title, NOBODY, "the same list", Verdict.open)
     added = [n for n in names if n not in set(champion)]
@@ -230,8 +254,9 @@ def information_gate(silent: Mapping[str, str], *, known: set[str] | None) -> Ga
     """
     title = "no feature fell silent"
     fallen = {name: how for name, how in silent.items() if known is not None and name in known}
-    named = "; ".join(f"{name} {how}" for name, how in _first(fallen or silent, 8).items())
-    figure = f"{len(fallen or silent)}: {named}" if silent else "none is constant or missing"
+    shown = fallen or silent
+    named = "; ".join(f"{name} {how}" for name, how in _first(shown, 8 if fallen else 3).items())
+    figure = f"{len(shown)}, as {named}" if silent else "none is constant or missing"
     if silent and not fallen:
         figure = f"no more than before ({figure})" if known is not None else f"{NOBODY} ({figure})"
     verdict = Verdict.failed if fallen else Verdict.open if known is None and silent else Verdict.passed
@@ -240,7 +265,7 @@ def information_gate(silent: Mapping[str, str], *, known: set[str] | None) -> Ga
 
 def unseen_gate(first_judged: str, champion_learned_until: str | None) -> Gate:
     """Ask that the rows judged on are news to the champion too, or the comparison flatters it."""
-    title = "judged on rows that are news to both"
+    title = "both were judged on rows that are news to them"
     if not champion_learned_until:
         return Gate("unseen", title, NOBODY, "", Verdict.open)
     figure = f"champion learned until {champion_learned_until[:10]}, judged from {first_judged[:10]}"
@@ -250,7 +275,7 @@ def unseen_gate(first_judged: str, champion_learned_until: str | None) -> Gate:
 
 def clean_process_gate(tried: Tried, limits: Limits) -> Gate:
     """Ask that the model loads and answers, with the same answers, where nothing else of ours is."""
-    title = "loads and answers in a clean process"
+    title = "it loads and answers in a clean process"
     limit = (
         f"load {limits.load_seconds:.0f} s, answer {limits.answer_seconds * 1000:.0f} ms of processor time"
     )

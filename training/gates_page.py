@@ -33,7 +33,7 @@ def gates_page(case: Case, judgement: Judgement, report: TrainingReport) -> str:
         headline_zh=chinese,
         promotes=judgement.promotes,
         summary=_summary(judgement, report),
-        gates=judgement.gates,
+        gates=sorted(judgement.gates, key=lambda gate: not gate.holds),
         marks=MARKS,
         figure=_png(_figure(case, judgement)),
         figure_text="Differences of the two models, buyers who change tier, and reliability",
@@ -74,7 +74,10 @@ def _summary(judgement: Judgement, report: TrainingReport) -> list[str]:
             f"{swapped.gained_fen / 100:,.0f} yuan, {swapped.gained_abusive} turned out abusive), "
             f"{swapped.lost:,} lose it ({swapped.lost_fen / 100:,.0f} yuan, {swapped.lost_abusive} abusive)."
         )
-    lines += [f"Held because: {gate.title} — {gate.figure}." for gate in judgement.holding]
+    lines += [
+        f"Not passed: “{gate.title}”. Found {gate.figure}; allowed: {gate.limit}."
+        for gate in judgement.holding
+    ]
     return lines
 
 

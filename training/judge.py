@@ -17,6 +17,7 @@ from .dataset import Dataset
 from .drift import feature_psi, informative, psi, without_information
 from .evaluate import Floats, Interval, calibration_error, equal_mass_bins, with_intervals
 from .gates import (
+    Calibration,
     Gate,
     Limits,
     Views,
@@ -113,7 +114,11 @@ def judge(case: Case) -> Judgement:
         unseen_gate(instant(case.judged.as_of.min()).isoformat(), case.champion_learned_until),
         *ranking_gates(gaps, case.limits),
         money_gate(gaps, case.limits),
-        *calibration_gates(*_calibration(case, challenger.p), case.limits),
+        *calibration_gates(
+            _calibration(case, challenger.p),
+            _calibration(case, champion.p) if champion else None,
+            case.limits,
+        ),
         *_slices(case, champion, challenger),
         swap_gate(swapped, case.limits),
         _drift(case),
@@ -146,7 +151,7 @@ def _gaps(case: Case, champion: Views, challenger: Views, asked: Floats) -> dict
     return differences(old, new, groups=case.judged.buyer, seed=case.seed, n_draws=N_DRAWS)
 
 
-def _calibration(case: Case, p: Floats) -> tuple[Interval, Interval]:
+def _calibration(case: Case, p: Floats) -> Calibration:
     y, bins = case.judged.y.astype(np.float64), equal_mass_bins(p)
     found = with_intervals(
         {
@@ -157,7 +162,7 @@ def _calibration(case: Case, p: Floats) -> tuple[Interval, Interval]:
         seed=case.seed,
         n_draws=N_DRAWS,
     )
-    return found["error"], found["ratio"]
+    return Calibration(found["error"], found["ratio"])
 
 
 def _slices(case: Case, champion: Views | None, challenger: Views) -> Iterator[Gate]:

@@ -57,7 +57,9 @@ class Publication:
         """`promote` or `hold`, and why."""
         if self.judgement.promotes:
             return "promote: every gate that could be asked passed"
-        return "hold: " + "; ".join(f"{gate.title}: {gate.figure}" for gate in self.judgement.holding)
+        return "hold: " + "; ".join(
+            f"not passed: {gate.title}: {gate.figure}" for gate in self.judgement.holding
+        )
 
     @property
     def tags(self) -> dict[str, str]:

@@ -92,7 +92,7 @@ def _month(text: str) -> datetime:
 def _table(gates: tuple[Gate, ...]) -> Table:
     from rich.table import Table
 
-    table = Table("", "a new model takes over only if it …", "found", "allowed")
+    table = Table("", "a new model takes over only if …", "found", "allowed")
     for gate in gates:
         word = gate.verdict.value
         table.add_row(f"[{STYLES[word]}]{word}[/]", gate.title, gate.figure, gate.limit)
