@@ -77,7 +77,7 @@ def load_checked(directory: Path) -> BuyerScore:
 def _kept(path: Path) -> dict[str, Any]:
     try:
         kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if kept.keys() != {"digest", "vectors", "log_odds"}:
+        if not isinstance(kept, dict) or kept.keys() != {"digest", "vectors", "log_odds"}:
             raise ValueError("other names than expected")
     except ValueError as error:
         raise SelfCheckFailed(f"its known answers cannot be read ({error})") from error

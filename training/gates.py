@@ -128,7 +128,7 @@ def money_gate(gaps: Mapping[str, Interval] | None, limits: Limits) -> Gate:
 
 @dataclass(frozen=True)
 class Calibration:
-    """How far probabilities are off: on average over bins, and as much abuse is found as it expected (ratio)."""
+    """How far probabilities are off: on average over bins, and abuse found per abuse expected."""
 
     error: Interval
     ratio: Interval

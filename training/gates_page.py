@@ -49,11 +49,12 @@ def gates_page(case: Case, judgement: Judgement, report: TrainingReport) -> str:
 
 
 def _headlines(case: Case, judgement: Judgement) -> tuple[str, str]:
-    serving = f"version {case.champion.version}" if case.champion else ""
+    number = case.champion.version if case.champion else ""
+    serving = f"version {number}" if number else ""
     if judgement.promotes and not serving:
         return "The first model takes charge", "首个模型上线"
     if judgement.promotes:
-        return f"The retrained model replaces {serving}", f"新模型通过全部检查，接替 {serving}"
+        return f"The retrained model replaces {serving}", f"新模型通过全部检查，接替版本 {number}"
     n = len(judgement.holding)
     kept = f"{serving} stays in charge" if serving else "no model takes charge"
     return (
