@@ -45,10 +45,15 @@ class Change:
 
 
 def changes(registry: Registry) -> list[Change]:
-    """List the changes that took place, oldest first."""
+    """List the changes that took place, oldest first.
+
+    One did not if what it was to replace is still there; a third version means that somebody moved the alias
+    by other means since.
+    """
     written = _written(registry)
     followed = [*(c.replaced for c in written[1:]), registry.champion_version() or ""]
-    return [change for change, after in zip(written, followed, strict=True) if change.version == after]
+    both = zip(written, followed, strict=True)
+    return [change for change, after in both if after == change.version or after != change.replaced]
 
 
 def promote(

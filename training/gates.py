@@ -15,6 +15,7 @@ from .clean_process import Tried
 from .evaluate import Floats, Interval, Ranked, roc_auc
 from .swap import Mask, SwapSet
 
+CHANCE: Final = 0.5
 NOBODY: Final = "no champion to compare with"
 
 
@@ -101,6 +102,13 @@ class Views:
 
     p: Floats
     quality: Mask
+
+
+def chance_gate(auc: Interval) -> Gate:
+    """Ask that the ranking is no accident, also of the first model, which nothing else is compared with."""
+    figure = f"{auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f})"
+    title = "it ranks better than chance (ROC-AUC)"
+    return Gate("chance", title, figure, "lower end above 0.5", _verdict(auc.low > CHANCE), auc.value)
 
 
 def ranking_gates(gaps: Mapping[str, Interval] | None, limits: Limits) -> Iterator[Gate]:

@@ -15,13 +15,21 @@ from models.registry import LoadedModel
 from .clean_process import tried_alone
 from .dataset import Dataset
 from .drift import feature_psi, informative, psi, without_information
-from .evaluate import Floats, Interval, calibration_error, equal_mass_bins, with_intervals
+from .evaluate import (
+    Floats,
+    Interval,
+    calibration_error,
+    equal_mass_bins,
+    ranking_measures,
+    with_intervals,
+)
 from .gates import (
     Calibration,
     Gate,
     Limits,
     Views,
     calibration_gates,
+    chance_gate,
     clean_process_gate,
     drift_gate,
     information_gate,
@@ -112,6 +120,7 @@ def judge(case: Case) -> Judgement:
             known=informative(case.champion.score) if case.champion else None,
         ),
         unseen_gate(instant(case.judged.as_of.min()).isoformat(), case.champion_learned_until),
+        chance_gate(_auc(case, challenger.p)),
         *ranking_gates(gaps, case.limits),
         money_gate(gaps, case.limits),
         *calibration_gates(
@@ -149,6 +158,11 @@ def _gaps(case: Case, champion: Views, challenger: Views, asked: Floats) -> dict
         for seen in (champion, challenger)
     )
     return differences(old, new, groups=case.judged.buyer, seed=case.seed, n_draws=N_DRAWS)
+
+
+def _auc(case: Case, p: Floats) -> Interval:
+    auc = {"auc": ranking_measures(case.judged.y, p)["roc_auc"]}
+    return with_intervals(auc, groups=case.judged.buyer, seed=case.seed, n_draws=N_DRAWS)["auc"]
 
 
 def _calibration(case: Case, p: Floats) -> Calibration:

@@ -11,6 +11,7 @@ from training.gates import (
     Verdict,
     Views,
     calibration_gates,
+    chance_gate,
     clean_process_gate,
     drift_gate,
     information_gate,
@@ -34,6 +35,11 @@ def test_ranking_may_be_worse_by_the_margin_and_no_more(low: float, verdict: Ver
     gaps = {"roc_auc": Interval(0.0, low, 0.2), "average_precision": Interval(0.0, 0.0, 0.0)}
     auc, precision = ranking_gates(gaps, LIMITS)
     assert (auc.verdict, precision.verdict) == (verdict, PASS)
+
+
+@pytest.mark.parametrize(("low", "verdict"), [(0.5, FAIL), (0.501, PASS)])
+def test_a_first_model_must_rank_better_than_chance(low: float, verdict: Verdict) -> None:
+    assert chance_gate(Interval(0.7, low, 0.9)).verdict is verdict
 
 
 @pytest.mark.parametrize(("high", "verdict"), [(0.0100, PASS), (0.0101, FAIL), (-0.5, PASS)])

@@ -11,8 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from markupsafe import escape
+from threadpoolctl import threadpool_limits
 
 from features.errors import BadInput
+from models import trees
 from models.registry import ModelDamaged, Registry, RegistryUnavailable
 from models.self_check import digest
 from models.succession import SETTLED, changes, promote, rollback
@@ -89,7 +91,7 @@ def test_the_same_window_is_trained_once_even_if_the_log_has_grown_and_been_shuf
 
 
 def _digest_of(home: str, n_threads: str, answer: multiprocessing.Queue[str]) -> None:
-    os.environ["OMP_NUM_THREADS"] = n_threads
+    trees.SMALL = 0  # type: ignore[misc]  # all threads, as for a large log
     order = order_in(Path(home))
 
     def stop(step: str) -> None:
@@ -98,7 +100,7 @@ def _digest_of(home: str, n_threads: str, answer: multiprocessing.Queue[str]) ->
             answer.put(digest(kept))
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt), threadpool_limits(int(n_threads)):
         retrain(market(), order, on_step=stop)
 
 
