@@ -41,10 +41,10 @@ from .gates import (
     swap_gate,
     unseen_gate,
 )
+from .groups import groups_of
 from .labels import AbuseLabel
 from .log import instant
 from .paired import differences, ranking_and_money
-from .slices import slices
 from .swap import Mask, SwapSet, asked_back, quality, swap_set
 from .window import LabelWindow
 
@@ -187,7 +187,7 @@ def _slices(case: Case, champion: Views | None, challenger: Views) -> Iterator[G
         return with_intervals({"gap": gap}, groups=groups, seed=case.seed, n_draws=N_DRAWS)["gap"]
 
     return slice_gates(
-        slices(case.judged.X),
+        groups_of(case.judged.X),
         y=case.judged.y,
         champion=champion,
         challenger=challenger,

@@ -13,7 +13,7 @@ YOUNG_DAYS = 90.0
 HEAVY_QUANTILE = 0.9
 
 
-def slices(X: pd.DataFrame) -> Mapping[str, Mask]:
+def groups_of(X: pd.DataFrame) -> Mapping[str, Mask]:
     """Name the groups: by tenure, by orders, and who shares a device, an address or a payer with others."""
     tenure = np.nan_to_num(X["days_since_first_order_paid"].to_numpy(), nan=0.0)
     orders = X["orders_paid_count_life"].to_numpy()
