@@ -61,6 +61,7 @@ def decide(
     order: OrderEvidence,
     policy: Policy,
     decided_at: datetime,
+    previous_tier: Tier | None = None,
 ) -> Decision:
     """Refund automatically when every rule passes; otherwise hand the request to a person.
 
@@ -73,8 +74,11 @@ def decide(
     policy : Policy
     decided_at : datetime
         The service's clock, timezone-aware.
+    previous_tier : Tier, optional
+        The buyer's tier before, which a policy with hysteresis lets go of later.
     """
-    tier, standing = tier_of(buyer, policy), standing_of(buyer, policy)
+    tier = tier_of(buyer, policy, previous=previous_tier)
+    standing = standing_of(buyer, policy)
     verdicts = judge(
         Case(
             request=request,

@@ -119,10 +119,13 @@ def quality_user(case: Case) -> tuple[bool, str]:
             f"over {case.buyer.tenure_days or 0:.0f} days, must be at least "
             f"{case.policy.min_completed_orders} over {case.policy.min_tenure_days:.0f} days"
         )
-    return case.tier == "quality", (
-        f"tier is {case.tier} at {case.buyer.score:.1f} points, "
-        f"quality starts at {case.policy.quality_score_min:.1f}"
+    starts = case.policy.quality_score_min
+    edge = (
+        "no cut-off is proven to keep the loss budget"
+        if starts is None
+        else f"quality starts at {starts:.1f}"
     )
+    return case.tier == "quality", f"tier is {case.tier} at {case.buyer.score:.1f} points, {edge}"
 
 
 RULES: Final[dict[str, Rule]] = {

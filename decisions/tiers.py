@@ -10,13 +10,21 @@ from .request import BuyerEvidence
 Tier = Literal["quality", "standard", "low", "new"]
 
 
-def tier_of(buyer: BuyerEvidence, policy: Policy) -> Tier:
-    """Return the tier; a buyer with too little history is ``new`` whatever the score says."""
+def tier_of(buyer: BuyerEvidence, policy: Policy, *, previous: Tier | None = None) -> Tier:
+    """Return the tier; a buyer with too little history is ``new`` whatever the score says.
+
+    Parameters
+    ----------
+    previous : Tier, optional
+        The buyer's tier before; quality and low are left only `tier_hysteresis_points` beyond the edge by
+        which they are entered. Without it both edges are sharp.
+    """
     if not has_enough_history(buyer, policy):
         return "new"
-    if buyer.score >= policy.quality_score_min:
+    best, worst, slack = policy.quality_score_min, policy.low_score_max, policy.tier_hysteresis_points
+    if best is not None and buyer.score >= best - (slack if previous == "quality" else 0.0):
         return "quality"
-    return "low" if buyer.score < policy.low_score_max else "standard"
+    return "low" if buyer.score < worst + (slack if previous == "low" else 0.0) else "standard"
 
 
 def has_enough_history(buyer: BuyerEvidence, policy: Policy) -> bool:

@@ -20,7 +20,7 @@ from .needs import Needs
 from .scan import Log, batches
 
 _LINKING = pa.array(["identity_linked", "abuse_confirmed", "abuse_cleared"])
-_LINK_COLUMNS = ("kind", "recorded_at", "link_type", "link_value")
+_LINK_COLUMNS = ("kind", "occurred_at", "recorded_at", "link_type", "link_value")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,11 @@ from .declare import BASKET_GAP, Family, Window, Windowed, features_of
 from .links import MAX_ACCOUNTS_PER_LINK
 from .plan import Plan, build_plan
 
-_RULES: Final = {"basket_seconds": BASKET_GAP.total_seconds(), "accounts_per_link": MAX_ACCOUNTS_PER_LINK}
+_RULES: Final = {
+    "meaning": 2,  # raised when the same declaration comes to mean something else
+    "basket_seconds": BASKET_GAP.total_seconds(),
+    "accounts_per_link": MAX_ACCOUNTS_PER_LINK,
+}
 """What every declaration relies on and none says itself."""
 
 

@@ -23,10 +23,12 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises
     ------
     BadInput
-        ``path`` is a folder, or its folder cannot be made or written to.
+        ``path`` is a folder, a device or a pipe, or its folder cannot be made or written to.
     """
     if path.is_dir():
         raise BadInput(f"{path}: is a folder; name a file or remove it")
+    if path.exists() and not path.is_file():  # as root, ``--out /dev/null`` would put a file in its place
+        raise BadInput(f"{path}: is a device or a pipe, which no file may replace; name a file")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

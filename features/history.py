@@ -93,7 +93,7 @@ def with_peers(table: pa.Table) -> pa.Table:
     kinds = pa.array(["abuse_confirmed", "abuse_cleared"])
     judged = table.filter(pc.is_in(table["kind"], value_set=kinds))
     links = map(Link, *_rows(_shared(linked), ("link_type", "link_value", "recorded_at", "buyer_id")))
-    verdicts = map(Verdict, *_rows(judged, ("recorded_at", "buyer_id", "kind")))
+    verdicts = map(Verdict, *_rows(judged, Verdict._fields))
     derived = list(peer_events(links, verdicts))
     return pa.concat_tables([table, _peer_table(derived, table.schema)]) if derived else table
 

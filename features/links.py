@@ -26,9 +26,11 @@ class Link(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """An account's ``abuse_confirmed`` or ``abuse_cleared`` event."""
+    """An account's ``abuse_confirmed`` or ``abuse_cleared`` event; verdicts compare in the log's order."""
 
     recorded_at: int
+    occurred_at: int
+    event_id: str
     buyer_id: str
     kind: str
 
@@ -71,12 +73,9 @@ def peer_events(
 
 
 def _carried_over(buyer: str, linked_at: int, verdicts: Iterable[Verdict]) -> Iterator[PeerEvent]:
-    """Yield what is newly known of a peer: its standing when linked, and every verdict after that."""
-    ordered = sorted(verdicts)
-    before = [v for v in ordered if v.recorded_at <= linked_at]
-    after = [v for v in ordered if v.recorded_at > linked_at]
-    for verdict in before[-1:] + after:
-        when = max(linked_at, verdict.recorded_at)
+    """Yield a peer's standing when linked and at every instant after that which brought a verdict."""
+    last = {max(linked_at, verdict.recorded_at): verdict for verdict in sorted(verdicts)}
+    for when, verdict in last.items():
         yield PeerEvent(buyer, when, f"peer_{verdict.kind}", None, verdict.buyer_id)
 
 

@@ -61,8 +61,9 @@ def rows_vector(
     ----------
     rows : sequence of mapping
         The buyer's own events with the columns of `features.events.SCHEMA`, in any order, and the linked
-        accounts' with at least ``event_id``, ``buyer_id``, ``kind``, ``recorded_at``, ``link_type`` and
-        ``link_value``. Times are aware datetimes or microseconds since 1970.
+        accounts' with at least ``event_id``, ``buyer_id``, ``kind``, ``recorded_at``, ``link_type``,
+        ``link_value`` and, of verdicts, ``occurred_at``. Times are aware datetimes or in microseconds since
+        1970.
     buyer_id : str
     as_of : datetime
         Timezone-aware.

@@ -26,14 +26,21 @@ number by hand; `tests/features/oracle.py` does so, slowly, and is what the kern
 - A feature at `as_of` sees the buyer's events with `recorded_at` before `as_of`; a window of *w* days those
   in `[as_of − w, as_of)` of `recorded_at`, `life` all of them. Events are in the order of `recorded_at`,
   `occurred_at`, `event_id`.
-- A null amount or count adds nothing to a sum and is left out of a median. Amounts are in fen.
-- An order's payment is its first `order_paid` in that order; `pay_lag` is `occurred_at` minus the payment's
-  and, like “paid”, unknown before it. Orders are of one basket when paid within {basket:g} minutes of the
-  order paid before or after; an event's order counts as such if it was so by that event.
+- A null amount or count adds nothing to a sum and is left out of a median; the median of an even number is
+  the mean of the middle two. Amounts are in fen. Counts and sums are exact integers; what follows is computed
+  in double precision, the products first.
+- What is null or unknown meets no condition that does not name null. An empty id is none, and what has no
+  shop, category or order is not counted among them.
+- An order is one buyer's: the same `order_id` of another buyer is another order. Its payment is its first
+  `order_paid` in that order; `pay_lag` is `occurred_at` minus the payment's, and, like “paid”, unknown before
+  it. Orders are of one basket when their payments follow one another and occurred at most {basket:g} minutes
+  apart; an event's order counts as such if it was so by that event, and an event without an order is neither
+  of a basket nor not.
 - “Number of shops with …” counts a shop once, at its latest such event; “and no later …” takes it out again.
 - `peer_linked`, `peer_abuse_confirmed` and `peer_abuse_cleared` stand for what another account's links and
-  verdicts tell of this buyer, known once all parts of it are; only the first {peers} accounts of a link are
-  peers, and of verdicts before the link only the last counts.
+  verdicts tell of this buyer, known once all parts of it are. Only the first {peers} accounts of a link are
+  peers of each other, of those first recorded at one instant the lesser ids; of verdicts before the link, and
+  of those recorded at one instant, only the last counts.
 - “Worse” says in which direction the feature may only raise the probability of abuse; — leaves it to the
   data.
 """

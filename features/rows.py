@@ -182,7 +182,13 @@ def _peers(rows: Sequence[Row], buyer_id: str) -> Iterable[PeerEvent]:
         if row["kind"] == "identity_linked" and None not in (row["link_type"], row["link_value"])
     ]
     verdicts = [
-        Verdict(microseconds(row["recorded_at"]), row["buyer_id"], row["kind"])
+        Verdict(
+            microseconds(row["recorded_at"]),
+            microseconds(row["occurred_at"]),
+            row["event_id"],
+            row["buyer_id"],
+            row["kind"],
+        )
         for row in rows
         if row["kind"] in _JUDGED
     ]

@@ -70,19 +70,20 @@ def _pairs(accounts: DataFrame) -> DataFrame:
 
 
 def _standing(pairs: DataFrame, events: DataFrame) -> DataFrame:
-    """Carry a peer's standing over: the last verdict before the link was known, and every one after."""
+    """Carry a peer's standing over: its last verdict at each instant, those before the link at the link's."""
     from pyspark.sql import Window
     from pyspark.sql import functions as F  # noqa: N812
 
     since = pairs.groupBy("buyer_id", "peer").agg(F.min("known_at").alias("linked_at"))
     verdicts = events.where(F.col("kind").isin(*_VERDICTS)).select(
-        F.col("buyer_id").alias("peer"), "kind", "recorded_at"
+        F.col("buyer_id").alias("peer"), "kind", "recorded_at", "occurred_at", "event_id"
     )
-    met = since.join(verdicts, "peer").withColumn("later", F.col("recorded_at") > F.col("linked_at"))
-    latest = Window.partitionBy("buyer_id", "peer", "later").orderBy(F.desc("recorded_at"), F.desc("kind"))
-    told = met.withColumn("rank", F.row_number().over(latest)).where(F.col("later") | (F.col("rank") == 1))
-    known_at = F.greatest("linked_at", "recorded_at").alias("known_at")
-    return told.select("buyer_id", "peer", known_at, F.concat(F.lit("peer_"), "kind").alias("kind"))
+    met = since.join(verdicts, "peer").withColumn("known_at", F.greatest("linked_at", "recorded_at"))
+    latest = Window.partitionBy("buyer_id", "peer", "known_at").orderBy(
+        F.desc("recorded_at"), F.desc("occurred_at"), F.desc("event_id")
+    )
+    told = met.withColumn("rank", F.row_number().over(latest)).where(F.col("rank") == 1)
+    return told.select("buyer_id", "peer", "known_at", F.concat(F.lit("peer_"), "kind").alias("kind"))
 
 
 def _event_id() -> Column:

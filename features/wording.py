@@ -19,8 +19,9 @@ def definition(family: Family) -> str:
         case Sum():
             return _total(Total(over=family.where, value=family.value))
         case Ratio():
-            prior = f"{family.weight * family.prior:,.10g}"
-            return f"({_total(family.part)} + {prior}) / ({_total(family.whole)} + {family.weight:,.10g})"
+            weight = _number(family.weight)
+            prior = f"{weight} × {_number(family.prior)}"
+            return f"({_total(family.part)} + {prior}) / ({_total(family.whole)} + {weight})"
         case Median():
             unit = ", in minutes" if family.value == "pay_lag" else ""
             return (
@@ -74,5 +75,10 @@ def _words(allowed: tuple[str | None, ...]) -> str:
 def _span(length: timedelta) -> str:
     hours, rest = divmod(length, timedelta(hours=1))
     if rest or not hours:
-        return f"{length / timedelta(minutes=1):g} min"
+        minutes, rest = divmod(length, timedelta(minutes=1))
+        return f"{length // timedelta(microseconds=1):,} µs" if rest else f"{minutes:,} min"
     return f"{hours:,} h" if hours % 24 else f"{hours // 24:,} d"
+
+
+def _number(value: float) -> str:
+    return f"{value:,}".removesuffix(".0")

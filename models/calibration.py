@@ -7,13 +7,18 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
+from scipy.optimize import brentq, minimize
 from scipy.special import expit
 
 from .scale import bounded_probability
 
 SLOPE_PRIOR_SD: Final = 0.5
 """How far, in logs, the slope may leave 1 before a handful of positives must pay for it."""
+SHIFT_PRIOR_SD: Final = 1.0
+"""How far, in log-odds, a base rate moves without surprise."""
+FEWEST_EVENTS: Final = 10
+CHI2_95: Final = 3.841
+"""The 95% point of chi-squared with one degree of freedom."""
 
 
 @dataclass(frozen=True)
@@ -64,3 +69,75 @@ def fit_platt(margin: ArrayLike, y: ArrayLike) -> PlattCalibrator:
 
     best = minimize(loss, np.zeros(2), jac=True, method="L-BFGS-B", bounds=[(-5.0, 3.0), (None, None)])
     return PlattCalibrator(slope=float(np.exp(best.x[0])), intercept=float(best.x[1]))
+
+
+@dataclass(frozen=True)
+class BaseRateShift:
+    """Whether probabilities have drifted as a whole, and by how much.
+
+    Attributes
+    ----------
+    events, expected : float
+        Positives found, and what the probabilities add up to.
+    shift, low, high : float
+        Log-odds to add, with its 95% interval; 0 where `moved` is false.
+    moved : bool
+        There are enough events, and no shift at all is refuted.
+    words : str
+        The same as a sentence.
+    """
+
+    events: int
+    expected: float
+    shift: float
+    low: float
+    high: float
+    moved: bool
+    words: str
+
+
+def shift_of_base_rate(calibrator: PlattCalibrator, margin: ArrayLike, y: ArrayLike) -> BaseRateShift:
+    """Find the intercept that newer rows ask for; ranking and slope stay (calibration-in-the-large).
+
+    The most probable shift under a normal prior of `SHIFT_PRIOR_SD` around none, so that few events move
+    little; none at all with fewer than `FEWEST_EVENTS` found and expected, or where a likelihood ratio test
+    at 5% does not refute it (Steyerberg 2019, section 15.3: update the intercept first, and only if needed).
+
+    Parameters
+    ----------
+    margin : array-like of shape (n,)
+        Raw scores of rows that came after those the calibrator was fitted on, one row per buyer.
+    y : array-like of shape (n,)
+        1 for abuse, 0 otherwise; one class only is allowed.
+    """
+    z, labels = calibrator.log_odds(margin), np.asarray(y, dtype=np.float64)
+    events, expected = int(labels.sum()), float(expit(z).sum())
+    shift = _most_probable_shift(z, labels)
+    gain = float(np.sum(labels * shift - np.logaddexp(0.0, z + shift) + np.logaddexp(0.0, z)))
+    chance = expit(z + shift)
+    error = float(1.96 / np.sqrt(np.sum(chance * (1 - chance)) + SHIFT_PRIOR_SD**-2))
+    found = f"{events} events where {expected:.1f} were expected"
+    if max(events, expected) < FEWEST_EVENTS:
+        return _stays(events, expected, error, f"{found}: too few to speak of a moved base rate")
+    if 2 * gain < CHI2_95:
+        return _stays(events, expected, error, f"{found}: no evidence that the base rate moved")
+    words = f"{found}: the base rate moved, add {shift:+.2f} to the log-odds"
+    return BaseRateShift(events, expected, shift, shift - error, shift + error, True, words)
+
+
+def _stays(events: int, expected: float, error: float, words: str) -> BaseRateShift:
+    return BaseRateShift(events, expected, 0.0, -error, error, False, words)
+
+
+def _most_probable_shift(z: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    """Solve Σ (y − σ(z + shift)) = shift / sd², which falls in the shift, so has one root."""
+
+    def slope(shift: float) -> float:
+        return float(np.sum(y - expit(z + shift))) - shift / SHIFT_PRIOR_SD**2
+
+    return float(brentq(slope, -50.0, 50.0)) if len(z) else 0.0
+
+
+def shifted(calibrator: PlattCalibrator, by: BaseRateShift) -> PlattCalibrator:
+    """Add the shift to the intercept."""
+    return PlattCalibrator(slope=calibrator.slope, intercept=calibrator.intercept + by.shift)

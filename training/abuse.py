@@ -13,8 +13,10 @@ from models.registry import BUYER_SCORE
 
 from .dataset import build_dataset, population_sizes
 from .evaluate import evaluate
-from .figures import figures
+from .figures import figures, reliability_by_slice
+from .findings import findings_of
 from .fit import fit_score, new_score, require_both_classes
+from .guarantee import Budget
 from .labels import AbuseLabel
 from .log import training_log
 from .provenance import fingerprint, git_commit
@@ -34,6 +36,7 @@ def train_abuse(
     until: datetime | None = None,
     snapshots: Sequence[datetime] = (),
     label: AbuseLabel | None = None,
+    budget: Budget | None = None,
     seed: int = 0,
     on_step: OnStep = silent,
 ) -> TrainingReport:
@@ -51,6 +54,8 @@ def train_abuse(
         Instants to take rows at; without any, the first of every month after 60 days of history.
     label : AbuseLabel, optional
         What counts as abuse.
+    budget : Budget, optional
+        What the guaranteed cut-off must keep.
     seed : int
         Of the trees' sampling and the bootstrap.
     on_step : callable
@@ -76,6 +81,9 @@ def train_abuse(
     on_step("judging out of time")
     metrics = evaluate(test.y, score.predict_proba(test.X)[:, 1], groups=test.buyer, seed=seed)
     pictures = figures(score, test, metrics=metrics, outcome="abuse", seed=seed)
+    on_step("cut-offs, slices and explanations")
+    found = findings_of(log, score=score, train=train, test=test, label=question, budget=budget, seed=seed)
+    pictures["reliability_by_slice.png"] = reliability_by_slice(found.slices)
     report = TrainingReport(
         task=TASK,
         tracking_uri=tracking_uri,
@@ -89,6 +97,7 @@ def train_abuse(
         seed=seed,
         rows=rows_of(train, test, immature=population_sizes(log, label=question, snapshots=split.immature)),
         metrics=metrics,
+        findings=found,
     )
     on_step("logging the run and registering the model")
     return record(report, score=score, example=test.X, label=question, pictures=pictures)

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import beta
 
 Floats = NDArray[np.float64]
 
@@ -103,6 +104,33 @@ def calibration_error(y: Floats, p: Floats, weight: Floats, *, bins: NDArray[np.
     """Average the distance of observed from predicted rate over bins, weighted by rows."""
     gap = np.bincount(bins, weights=weight * (y - p))
     return float(np.abs(gap).sum() / weight.sum())
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """Rows of similar probability: what was predicted, and what was observed with Jeffreys' interval."""
+
+    n: int
+    predicted: float
+    observed: Interval
+
+
+def reliability_bins(y: ArrayLike, p: Floats, *, n_bins: int = N_BINS) -> tuple[ReliabilityBin, ...]:
+    """Cut rows, by rising probability, into bins that expect equally many positives."""
+    hits, order = np.asarray(y), np.argsort(p, kind="stable")
+    expected = np.cumsum(p[order])
+    bins = np.minimum((expected / expected[-1] * n_bins).astype(int), n_bins - 1)
+    return tuple(_reliability_bin(hits[order[bins == b]], p[order[bins == b]]) for b in np.unique(bins))
+
+
+def _reliability_bin(y: NDArray[np.int64], p: Floats) -> ReliabilityBin:
+    return ReliabilityBin(len(y), float(p.mean()), rate_of(int(y.sum()), len(y)))
+
+
+def rate_of(hits: int, n: int) -> Interval:
+    """Give a rate with Jeffreys' interval, closed at 0 and at 1 (Brown, Cai & DasGupta 2001, section 4.3)."""
+    low, high = (float(beta.ppf(q, hits + 0.5, n - hits + 0.5)) for q in (0.025, 0.975))
+    return Interval(hits / n, low if hits else 0.0, high if hits < n else 1.0)
 
 
 def bootstrap_weights(groups: ArrayLike, *, n_draws: int, seed: int) -> Iterator[Floats]:

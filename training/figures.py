@@ -10,13 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 from numpy.typing import NDArray
-from scipy.stats import beta
 
 from models.buyer_score import BuyerScore
 
 from .dataset import Dataset
-from .evaluate import Floats, Interval, Ranked
+from .evaluate import Floats, Interval, Ranked, ReliabilityBin, reliability_bins
 from .report import Comparison
+from .slices import Slice
 
 INK: Final = "#1f2a37"
 GREY: Final = "#9aa3af"
@@ -67,29 +67,42 @@ def roc_and_precision_recall(y: NDArray[Any], p: Floats, *, metrics: Mapping[str
 def reliability(y: NDArray[Any], p: Floats, *, metrics: Mapping[str, Interval], outcome: str) -> Figure:
     """Draw observed against predicted rates, in bins that expect equally many positives."""
     figure, (panel,) = _panels(1)
-    order = np.argsort(p, kind="stable")
-    expected = np.cumsum(p[order])
-    bins = np.minimum((expected / expected[-1] * N_RELIABILITY_BINS).astype(int), N_RELIABILITY_BINS - 1)
-    found = [order[bins == b] for b in np.unique(bins)]
-    predicted = np.array([p[rows].mean() for rows in found])
-    n, k = np.array([len(rows) for rows in found]), np.array([y[rows].sum() for rows in found])
-    low, high = beta.ppf(0.025, k + 0.5, n - k + 0.5), beta.ppf(0.975, k + 0.5, n - k + 0.5)
-    observed = np.where(k > 0, k / n, np.nan)
-    ends = (min(predicted.min(), low.min()) * 0.8, min(1.0, max(predicted.max(), high.max()) * 1.25))
-    panel.plot(ends, ends, color=GREY, linestyle="--", label="perfect calibration")
-    panel.vlines(predicted, low, high, color=GOOD, linewidth=1.6, label="95% interval (Jeffreys)")
-    panel.plot(predicted, observed, "o", color=GOOD, markersize=6, label="observed rate")
-    panel.set(xscale="log", yscale="log", xlim=ends, ylim=ends)
-    for axis in (panel.xaxis, panel.yaxis):
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axis.set_major_formatter(FuncFormatter(_percent))
-        axis.set_minor_formatter(NullFormatter())
+    _draw_bins(panel, reliability_bins(y, p, n_bins=N_RELIABILITY_BINS))
     _name(panel, f"Reliability: {outcome}", x="predicted probability (log)", y="observed rate (log)")
     panel.set_title(
         _with_interval("calibration error", metrics["calibration_error"]), loc="right", fontsize=9
     )
     panel.legend(frameon=False, loc="upper left")
     return figure
+
+
+def reliability_by_slice(slices: Sequence[Slice]) -> Figure:
+    """Draw each slice's observed against predicted rates, with what the numbers allow to say."""
+    figure, panels = _panels(len(slices), columns=3)
+    for panel, part in zip(panels, slices, strict=True):
+        _draw_bins(panel, part.bins)
+        _name(panel, part.words, x="predicted (log)", y="observed (log)")
+        told = f"{part.events} of {part.n:,}: {part.observed.value:.2%}, predicted {part.predicted:.2%}"
+        panel.annotate(f"{told}\n{part.verdict}", (0.03, 0.9), xycoords="axes fraction", fontsize=9)
+    return figure
+
+
+def _draw_bins(panel: Axes, bins: Sequence[ReliabilityBin]) -> None:
+    predicted = np.array([b.predicted for b in bins])
+    low, high = (np.array([getattr(b.observed, end) for b in bins]) for end in ("low", "high"))
+    observed = np.array([b.observed.value or np.nan for b in bins])
+    ends = (predicted.min() * 0.2, min(1.0, max(predicted.max(), high.max()) * 1.25))
+    ticks = (1.0, 2.0, 5.0) if ends[1] < 100 * ends[0] else (1.0,)
+    panel.plot(ends, ends, color=GREY, linestyle="--", label="perfect calibration")
+    panel.vlines(
+        predicted, np.maximum(low, ends[0]), high, color=GOOD, linewidth=1.6, label="95% interval (Jeffreys)"
+    )
+    panel.plot(predicted, observed, "o", color=GOOD, markersize=6, label="observed rate")
+    panel.set(xscale="log", yscale="log", xlim=ends, ylim=ends)
+    for axis in (panel.xaxis, panel.yaxis):
+        axis.set_major_locator(LogLocator(subs=ticks))
+        axis.set_major_formatter(FuncFormatter(_percent))
+        axis.set_minor_formatter(NullFormatter())
 
 
 def gains(y: NDArray[Any], p: Floats, *, outcome: str) -> Figure:
@@ -180,9 +193,15 @@ def methods_by_snapshot(lines: Sequence[Comparison], *, ours: str) -> Figure:
     return figure
 
 
-def _panels(n: int, *, height: float = 4.6) -> tuple[Figure, Sequence[Axes]]:
-    figure = Figure(figsize=(5.6 * n + 1.4 * (n == 1), height), dpi=120, layout="constrained")
-    panels = figure.subplots(1, n, squeeze=False)[0]
+def _panels(n: int, *, height: float = 4.6, columns: int | None = None) -> tuple[Figure, Sequence[Axes]]:
+    wide = min(n, columns or n)
+    deep = -(-n // wide)
+    size = (5.6 * wide + 1.4 * (n == 1), height * deep)
+    figure = Figure(figsize=size, dpi=120, layout="constrained")
+    every = figure.subplots(deep, wide, squeeze=False).ravel()
+    panels = list(every[:n])
+    for empty in every[n:]:
+        empty.set_axis_off()
     for panel in panels:
         panel.grid(color="#e5e7eb", linewidth=0.8)
         panel.set_axisbelow(True)

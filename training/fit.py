@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from features.catalog import CATALOG, REASONS
 from features.compile import Catalog
 from features.errors import BadInput
 from models.buyer_score import BuyerScore
+from models.calibration import BaseRateShift, shift_of_base_rate, shifted
 
 from .dataset import Dataset
 from .splits import inner_folds
@@ -67,3 +69,14 @@ def fit_score(score: BuyerScore, rows: Dataset, *, maturity: timedelta) -> Buyer
     require_both_classes(rows, purpose="learn from")
     folds = inner_folds(rows.as_of, rows.y, maturity=maturity, n_folds=score.n_folds)
     return score.fit(rows.X, rows.y, folds=folds, groups=np.asarray(rows.buyer))
+
+
+def recalibrate(score: BuyerScore, rows: Dataset) -> tuple[BuyerScore, BaseRateShift]:
+    """Move a fitted score to a new base rate by newer rows, one per buyer; trees and ranking stay.
+
+    Without evidence of a move, or with few events, the score comes back as it was.
+    """
+    found = shift_of_base_rate(score.calibrator_, score.raw_margin(rows.X), rows.y)
+    moved = copy(score)
+    moved.calibrator_ = shifted(score.calibrator_, found)
+    return moved, found

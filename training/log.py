@@ -18,8 +18,8 @@ from features.errors import BadInput
 DAY_US: Final = 86_400_000_000
 MAX_SILENCE: Final = timedelta(days=14)
 """How long a shop may stay without a record, as over a holiday, and its history still count as known."""
-KEYS: Final = ("buyer_id", "order_id")
-CODES: Final = ("kind", "stage", "fault", "outcome")
+KEYS: Final = ("buyer_id", "order_id", "shop_id")
+CODES: Final = ("kind", "stage", "fault", "outcome", "goods_type")
 
 
 def micros(at: datetime) -> int:
@@ -54,7 +54,7 @@ class TrainingLog:
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """One row per event; `buyer`, `order`: codes, -1 for none; `occurred`, `recorded`: microseconds."""
+        """One row per event; `buyer`, `order`, `shop`: codes, -1 for none; both times in microseconds."""
         columns = {
             name: self.events[name].cast(pa.int64()).to_numpy() for name in ("occurred_at", "recorded_at")
         }
@@ -64,6 +64,7 @@ class TrainingLog:
         names = {
             "buyer_id": "buyer",
             "order_id": "order",
+            "shop_id": "shop",
             "occurred_at": "occurred",
             "recorded_at": "recorded",
         }

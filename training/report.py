@@ -11,6 +11,7 @@ import numpy as np
 
 from .dataset import Dataset
 from .evaluate import Interval
+from .findings import Findings
 from .log import instant
 
 OnStep = Callable[[str], None]
@@ -70,6 +71,8 @@ class TrainingReport:
         On the rows judged, with 95% bootstrap intervals over buyers.
     comparisons : tuple of Comparison
         Beside simple methods, where the task has any.
+    findings : Findings, optional
+        Of the abuse score: the guaranteed cut-off and what else was found out.
     """
 
     task: str
@@ -85,6 +88,7 @@ class TrainingReport:
     rows: Rows
     metrics: Mapping[str, Interval]
     comparisons: tuple[Comparison, ...] = ()
+    findings: Findings | None = None
     run_id: str = ""
     model_version: str = ""
 

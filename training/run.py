@@ -22,6 +22,8 @@ import mlflow  # isort: skip  # after the registry, which sets what mlflow reads
 N_EXAMPLE_ROWS: Final = 8
 MAX_DIGEST: Final = 36
 """MLflow's limit."""
+GUARANTEED_CUT_OFF: Final = "guaranteed_cut_off"
+"""The tag by which the cut-off travels with the registered version: points, or `none`."""
 NOT_PARAMS: Final = ("monotone", "reason_codes", "reason_texts", "catalog_version")
 
 
@@ -70,7 +72,8 @@ def log_evidence(
     """Log into the active run what went in, how good it is, and the pictures."""
     mlflow.log_input(_history(report), context="training")
     mlflow.log_params(_score_params(score) | _label_params(label) | _row_params(report))
-    mlflow.log_metrics(_flat(report.metrics))
+    found = report.findings.metrics() if report.findings else {}
+    mlflow.log_metrics(_flat(report.metrics) | found)
     for file, figure in pictures.items():
         mlflow.log_figure(figure, f"figures/{file}")
 
@@ -98,6 +101,9 @@ def tags_of(report: TrainingReport) -> dict[str, str]:
         "catalog_version": report.catalog_version,
         "data_fingerprint": report.data_fingerprint,
     }
+    if report.findings:
+        cut_off = report.findings.guarantee.cut_off
+        tags[GUARANTEED_CUT_OFF] = "none" if cut_off is None else f"{cut_off:.1f}"
     return tags | ({"git_commit": report.git_commit} if report.git_commit else {})
 
 

@@ -64,7 +64,8 @@ def swap_set(before: Mask, after: Mask, *, y: NDArray[np.int64], asked_fen: NDAr
 
 def quality(score: BuyerScore, X: pd.DataFrame, *, policy: Policy) -> Mask:
     """Tell which rows are quality users, as `decisions.tiers.tier_of` tells of one."""
-    return np.asarray(enough_history(X, policy=policy) & (score.points(X) >= policy.quality_score_min))
+    least = np.inf if policy.quality_score_min is None else policy.quality_score_min
+    return np.asarray(enough_history(X, policy=policy) & (score.points(X) >= least))
 
 
 def enough_history(X: pd.DataFrame, *, policy: Policy) -> Mask:

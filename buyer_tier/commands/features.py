@@ -52,7 +52,7 @@ def features(
     A log with CSV is checked as a whole.
 
     Rows are in the order of the spine; for --as-of, of the buyers' ids; with
-    --store, of days.
+    --store, of days; with --engine spark, in none.
 
     Example: buyer-tier features --events market --as-of 2026-09-01T00:00:00Z --out features.parquet
 

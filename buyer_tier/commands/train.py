@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -40,12 +41,20 @@ def train(
         str | None,
         typer.Option(help="Dates separated by commas: rows to take (abuse) or to judge on (cancellation)."),
     ] = None,
+    abuser_budget: Annotated[
+        float, typer.Option(help="Abusers among the approved that the guaranteed cut-off allows (abuse).")
+    ] = 0.01,
+    loss_budget: Annotated[
+        float, typer.Option(help="Lost per refunded yuan that the guaranteed cut-off allows (abuse).")
+    ] = 0.05,
     seed: Annotated[int, typer.Option(help="The same data and seed train the same model.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
     """Train the score on mature labels, judge it on later months and log it all as one MLflow run.
 
     Example: buyer-tier train --events market
+
+    Example: buyer-tier train --events market --abuser-budget 0.005
 
     Example: buyer-tier train --events retail --task cancellation --snapshots 2010-12-01,2011-01-01
     """
@@ -57,10 +66,10 @@ def train(
     end = None if until is None else date_of(until, option="--until")
     words = [] if snapshots is None else snapshots.split(",")
     asked = [date_of(word.strip(), option="--snapshots") for word in words]
+    run = _trainer(task, abuser_budget=abuser_budget, loss_budget=loss_budget)
     with steps() as on_step, local_log(events) as path:
         on_step("checking the event log")
         log = read_log(path)
-        run = _trainer(task)
         report = run(
             log, tracking_uri=Settings().tracking_uri, until=end, snapshots=asked, seed=seed, on_step=on_step
         )
@@ -68,14 +77,20 @@ def train(
         emit(report.as_dict())
         return
     out.print(_comparisons(report) if report.comparisons else _metrics(report))
+    if report.findings:
+        from buyer_tier.findings_tables import findings_tables
+
+        for part in findings_tables(report.findings):
+            out.print(part, highlight=False, soft_wrap=isinstance(part, str))
     out.print(_summary(report), highlight=False, soft_wrap=True)
 
 
-def _trainer(task: Task) -> Callable[..., TrainingReport]:
+def _trainer(task: Task, *, abuser_budget: float, loss_budget: float) -> Callable[..., TrainingReport]:
     if task is Task.abuse:
         from training.abuse import train_abuse
+        from training.guarantee import Budget
 
-        return train_abuse
+        return partial(train_abuse, budget=Budget(abuser_rate=abuser_budget, loss_per_yuan=loss_budget))
     from training.cancellation import train_cancellation
 
     return train_cancellation

@@ -42,14 +42,18 @@ WITH shared AS (
     ) AS first
     WHERE first.buyer_id <> ALL($1)
 )
-SELECT event_id, buyer_id, 'identity_linked' AS kind, first_recorded_at AS recorded_at, link_type, link_value
+SELECT
+    event_id, buyer_id, 'identity_linked' AS kind, NULL AS occurred_at, first_recorded_at AS recorded_at,
+    link_type, link_value
 FROM shared
 UNION ALL
-SELECT event_id, buyer_id, kind, recorded_at, NULL, NULL FROM events
+SELECT event_id, buyer_id, kind, occurred_at, recorded_at, NULL, NULL FROM events
 WHERE buyer_id IN (SELECT buyer_id FROM shared)
     AND kind IN ('abuse_confirmed', 'abuse_cleared') AND recorded_at < $4
 """
-SHARED_COLUMNS: Final = ("event_id", "buyer_id", "kind", "recorded_at", "link_type", "link_value")
+SHARED_COLUMNS: Final = (
+    *("event_id", "buyer_id", "kind", "occurred_at", "recorded_at", "link_type", "link_value"),
+)
 
 
 def _of(alias: str) -> str:

@@ -12,6 +12,7 @@ from decisions.engine import Decision, decide
 from decisions.policy import NOTICE, Policy
 from decisions.request import BuyerEvidence, Order, OrderEvidence, RefundRequest
 from decisions.rules import RULES
+from decisions.tiers import Tier
 
 NOW = datetime(2026, 9, 6, 12, tzinfo=UTC)
 ORDER = Order(
@@ -136,3 +137,25 @@ def test_every_rule_is_reported_whichever_fails_first() -> None:
 def test_tier_and_standing_follow_from_the_evidence(buyer: dict[str, Any], tier: str, standing: str) -> None:
     decision = decided(buyer=buyer)
     assert (decision.tier, decision.standing) == (tier, standing)
+
+
+def test_without_a_proven_cut_off_the_verdict_says_so_in_words() -> None:
+    decision = decided(policy=replace(NOTICE, quality_score_min=None))
+    assert failed(decision) == {"quality_user"}
+    (verdict,) = (v for v in decision.rules if v.code == "quality_user")
+    assert verdict.detail == "tier is standard at 800.0 points, no cut-off is proven to keep the loss budget"
+
+
+@pytest.mark.parametrize(("previous", "outcome"), [(None, "manual_review"), ("quality", "auto_refund")])
+def test_a_quality_user_of_old_is_refunded_down_to_where_the_tier_is_left(
+    previous: Tier | None, outcome: str
+) -> None:
+    decision = decide(
+        REQUEST,
+        buyer=replace(GOOD, score=725.0),
+        order=UNKNOWN_ORDER,
+        policy=replace(NOTICE, tier_hysteresis_points=5.0),
+        decided_at=NOW,
+        previous_tier=previous,
+    )
+    assert decision.outcome == outcome

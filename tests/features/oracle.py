@@ -73,12 +73,11 @@ def verdicts_on(events: list[Event], peer: str, since: datetime) -> list[Event]:
     verdicts = [
         e for e in events if e["buyer_id"] == peer and e["kind"] in ("abuse_confirmed", "abuse_cleared")
     ]
-    verdicts.sort(key=lambda e: (e["recorded_at"], e["kind"]))
-    before = [e for e in verdicts if e["recorded_at"] <= since]
-    after = [e for e in verdicts if e["recorded_at"] > since]
-    return [
-        derived(f"peer_{e['kind']}", max(since, e["recorded_at"]), peer, None) for e in before[-1:] + after
-    ]
+    verdicts.sort(key=lambda e: (e["recorded_at"], e["occurred_at"], e["event_id"]))
+    told: dict[datetime, Event] = {}
+    for e in verdicts:
+        told[max(since, e["recorded_at"])] = e
+    return [derived(f"peer_{e['kind']}", when, peer, None) for when, e in told.items()]
 
 
 def derived(kind: str, when: datetime, peer: str, link_type: str | None) -> Event:

@@ -237,7 +237,9 @@ def test_what_links_tell_is_appended_as_rows() -> None:
     ]
     moment = [round(e["recorded_at"].timestamp() * 1e6) for e in (own, *others)]
     links = [Link("device", "x", moment[0], "ann"), Link("device", "x", moment[1], "bob")]
-    verdicts = [Verdict(t, "bob", e["kind"]) for t, e in zip(moment[2:], others[1:], strict=True)]
+    verdicts = [
+        Verdict(t, t, e["event_id"], "bob", e["kind"]) for t, e in zip(moment[2:], others[1:], strict=True)
+    ]
     told = [peer_row(e) for e in peer_events(links, verdicts, of="ann")]
     packed = append_rows(append_rows(NOTHING, [own]), told)
     assert append_rows(packed, told) == packed

@@ -93,7 +93,7 @@ def test_peers_on_a_crowded_link_are_its_first_accounts_whatever_machine_held_th
         Link("payer", "p", 2, "b007"),
     ]
     verdicts = [
-        Verdict(when, f"b{i:03}", f"abuse_{kind}")
+        Verdict(when, when - i % 2 * len(kind), f"{kind} {when} {i}", f"b{i:03}", f"abuse_{kind}")
         for i in range(0, 100, 3)
         for when, kind in ((i, "confirmed"), (i, "cleared"), (i // 2, "confirmed"), (95, "cleared"))
     ]  # fmt: skip
@@ -106,10 +106,12 @@ def test_peers_on_a_crowded_link_are_its_first_accounts_whatever_machine_held_th
 
 def _told(spark: Any, links: list[Link], verdicts: list[Verdict], out: Path) -> list[PeerEvent]:
     schema = "buyer_id string, kind string, recorded_us long, link_type string, link_value string"
-    seen = [(x.buyer_id, "identity_linked", x.recorded_at, x.link_type, x.link_value) for x in links]
-    judged = [(v.buyer_id, v.kind, v.recorded_at, None, None) for v in verdicts]
+    schema += ", occurred_us long, event_id string"
+    seen = [(x.buyer_id, "identity_linked", x.recorded_at, *x[:2], None, None) for x in links]
+    judged = [(v.buyer_id, v.kind, v.recorded_at, None, None, v.occurred_at, v.event_id) for v in verdicts]
     rows = spark.createDataFrame(seen + judged, schema)
-    peers = peer_frame(rows.selectExpr("*", "timestamp_micros(recorded_us) AS recorded_at"))
+    times = (f"timestamp_micros({name}_us) AS {name}_at" for name in ("recorded", "occurred"))
+    peers = peer_frame(rows.selectExpr("*", *times))
     fields = ("buyer_id", "unix_micros(recorded_at) AS us", "kind", "link_type", "shop_id")
     peers.selectExpr(*fields).write.parquet(str(out))
     rows = pq.read_table(out).to_pylist()

@@ -30,7 +30,21 @@ CANCELLED = Where(kinds=("refund_requested", "refund_granted"), fault=(None, "bu
             Ratio(
                 part=Total(over=PAID, value="line_count"), whole=Total(over=PAID), prior=2, weight=4, **SOME
             ),
-            "(sum of `line_count` over `order_paid` + 8) / (number of `order_paid` + 4)",
+            "(sum of `line_count` over `order_paid` + 4 × 2) / (number of `order_paid` + 4)",
+        ),
+        (
+            Ratio(part=Total(over=PAID), whole=Total(over=PAID), prior=0.123456789012, weight=4e4, **SOME),
+            "(number of `order_paid` + 40,000 × 0.123456789012) / (number of `order_paid` + 40,000)",
+        ),
+        (
+            Count(
+                where=Where(
+                    kinds=("order_paid",),
+                    pay_lag=(timedelta(days=1, microseconds=1), timedelta(days=900, minutes=1)),
+                ),
+                **SOME,
+            ),
+            "number of `order_paid` (86,400,000,001 µs ≤ pay_lag < 1,296,001 min)",
         ),
         (
             Count(where=Distinct(where=CONFIRMED, of="buyer", until=("abuse_cleared",)), **SOME),

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.calibration import PlattCalibrator, fit_platt
+from models.calibration import PlattCalibrator, fit_platt, shift_of_base_rate, shifted
 from models.scale import P_FLOOR, bounded_probability, points_of, probability_of
 
 PROBABILITIES = st.floats(P_FLOOR, 1 - P_FLOOR)
@@ -65,3 +65,52 @@ def test_a_handful_of_separable_rows_does_not_make_the_line_steep() -> None:
 def test_one_class_cannot_be_calibrated_on(y: list[int]) -> None:
     with pytest.raises(ValueError, match="both classes"):
         fit_platt([0.0, 1.0], y)
+
+
+def moved_market(n: int, *, by: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    margin = rng.normal(-4, 1, n)
+    return margin, (rng.random(n) < 1 / (1 + np.exp(-(margin + by)))).astype(int)
+
+
+@pytest.mark.parametrize("by", [-1.0, 0.8])
+def test_probabilities_follow_a_base_rate_that_moved_and_ranking_stays(by: float) -> None:
+    margin, y = moved_market(20_000, by=by)
+    found = shift_of_base_rate(PlattCalibrator(), margin, y)
+    after = shifted(PlattCalibrator(), found)
+    assert found.moved
+    assert found.low < by < found.high
+    assert after.probability(margin).mean() == pytest.approx(y.mean(), rel=0.02)
+    assert after.slope == PlattCalibrator().slope
+
+
+def test_a_base_rate_that_stays_moves_nothing_in_most_histories() -> None:
+    found = [
+        shift_of_base_rate(PlattCalibrator(), *moved_market(3_000, by=0.0, seed=seed)) for seed in range(100)
+    ]
+    assert sum(f.moved for f in found) <= 10
+    assert all(f.shift == 0.0 for f in found if not f.moved)
+
+
+@pytest.mark.parametrize(("n", "events", "moved"), [(200, 9, False), (200, 10, True), (20, 0, False)])
+def test_few_events_move_nothing_however_surprising(n: int, events: int, moved: bool) -> None:
+    y = (np.arange(n) < events).astype(int)
+    found = shift_of_base_rate(PlattCalibrator(), np.full(n, -7.0), y)
+    assert found.moved is moved
+    if not moved:
+        assert shifted(PlattCalibrator(), found) == PlattCalibrator()
+        assert "too few" in found.words
+
+
+def test_many_events_expected_and_none_found_is_evidence_too() -> None:
+    found = shift_of_base_rate(PlattCalibrator(), np.full(1000, -3.0), np.zeros(1000))
+    assert found.moved
+    assert found.shift < -1
+
+
+def test_few_events_are_shrunk_towards_no_move() -> None:
+    few, many = (
+        shift_of_base_rate(PlattCalibrator(), np.full(n, -4.6), (np.arange(n) % 20 == 0).astype(int)).shift
+        for n in (200, 20_000)
+    )
+    assert 0 < few < many

@@ -64,18 +64,35 @@ def test_the_run_holds_parameters_metrics_pictures_report_and_origin(trained: Tr
     assert {"roc_auc", "roc_auc_low", "average_precision", "calibration_error", "recall_at_fpr_0.005"} <= set(
         run.data.metrics
     )
+    assert {"slice_all_observed", "slice_new_predicted", "base_rate_shift"} <= set(run.data.metrics)
     assert run.data.tags["data_fingerprint"] == trained.data_fingerprint
     assert run.data.tags["catalog_version"] == CATALOG.version
     pictures = {Path(f.path).name for f in client.list_artifacts(trained.run_id, "figures")}
     assert pictures == {
         "roc_and_precision_recall.png",
         "reliability.png",
+        "reliability_by_slice.png",
         "gains.png",
         "score_distribution.png",
         "importance_by_reason.png",
     }
     kept = json.loads(Path(client.download_artifacts(trained.run_id, "report.json")).read_text())
     assert (kept["run_id"], kept["model_version"]) == (trained.run_id, "1")
+
+
+def test_the_cut_off_that_keeps_the_budget_travels_with_the_registered_version(
+    trained: TrainingReport,
+) -> None:
+    assert trained.findings is not None
+    found = trained.findings.guarantee
+    assert found.cut_off is None  # 150 buyers who complete nothing prove nothing
+    assert "approve nobody" in found.words
+    client = mlflow.MlflowClient(trained.tracking_uri)
+    version = client.get_model_version("buyer-score", trained.model_version)
+    assert (
+        version.tags["guaranteed_cut_off"] == client.get_run(trained.run_id).data.tags["guaranteed_cut_off"]
+    )
+    assert version.tags["guaranteed_cut_off"] == "none"
 
 
 def test_the_model_becomes_the_champion_of_its_catalog(trained: TrainingReport) -> None:

@@ -39,6 +39,9 @@ def neighbourhood() -> list[dict[str, Any]]:
     rows += [
         event(f"ad{n}", f"d{n:03}", "abuse_confirmed", ASKED_AT - 40 * DAY) for n in (1, 9, 62, 63, 64, 80)
     ]
+    known = {"recorded_at": ASKED_AT - 39 * DAY}
+    rows += [event("t1", "d003", "abuse_cleared", ASKED_AT - 40 * DAY) | known]
+    rows += [event("t2", "d003", "abuse_confirmed", ASKED_AT - 41 * DAY) | known]
     return [*rows, *awkward("good"), *good_history("wife"), linked("other", "elsewhere", ASKED_AT - DAY)]
 
 

@@ -1,0 +1,212 @@
+"""One score, told three ways: to the buyer, to the merchant, to the operator; in Chinese and English.
+
+The buyer hears what counted and what would change it. The merchant hears why the refund was automatic and
+nothing of the buyer. The operator sees everything: every feature's value and contribution, adding up to the
+raw score, how that becomes points, and what would have to be different.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decisions.engine import MESSAGES, Decision
+from decisions.policy import Policy
+from decisions.request import BuyerEvidence
+from decisions.tiers import Tier, tier_of
+from features.catalog import CATALOG
+from features.compile import Catalog
+from features.rows import Row
+
+from .buyer_score import BuyerScore
+from .buyer_words import Text, words_of
+from .counterfactual import Counterfactual, counterfactuals
+from .evidence import assess_buyer, buyer_evidence
+from .reasons import Reason
+
+BUYER_REASONS: Final = 3
+LEAST_EFFECT: Final = 0.05
+"""In log-odds; what moves the score less is not worth a sentence to the buyer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuyerReason:
+    """One reason as the buyer hears it; `change` only where it hurts."""
+
+    code: str
+    helps: bool
+    what: Text
+    change: Text | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuyerExplanation:
+    """What the buyer is told: no points, no probability, nothing of others."""
+
+    tier: Tier
+    summary: Text
+    reasons: tuple[BuyerReason, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MerchantExplanation:
+    """What the shop is told: the order's own facts, and that the rest was the platform's rule."""
+
+    message: Text
+    because: tuple[Text, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureEffect:
+    """One feature: its value (None where undefined) and its part of the raw score."""
+
+    name: str
+    title: Text
+    value: float | None
+    contribution: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatorReason:
+    """A reason with the features behind it, the strongest first."""
+
+    code: str
+    text: Text
+    contribution: float
+    features: tuple[FeatureEffect, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatorExplanation:
+    """Everything. `base` and all contributions add up to `margin`; slope and intercept make the log-odds.
+
+    Attributes
+    ----------
+    reasons : tuple of OperatorReason
+        All reasons, the strongest first, with every feature that moves the score.
+    would_be_quality : tuple of Counterfactual
+        The least change of each kind; empty for a quality user, or when no single change suffices.
+    """
+
+    tier: Tier
+    points: float
+    p_abuse: float
+    margin: float
+    base: float
+    slope: float
+    intercept: float
+    reasons: tuple[OperatorReason, ...]
+    would_be_quality: tuple[Counterfactual, ...]
+
+
+def for_buyer(
+    vector: NDArray[np.float64], *, score: BuyerScore, policy: Policy, catalog: Catalog = CATALOG
+) -> BuyerExplanation:
+    """Tell a buyer what counted, strongest first, and what would change it."""
+    evidence = buyer_evidence(vector, score=score, catalog=catalog)
+    tier = tier_of(evidence, policy)
+    told = [
+        _told(r) for r in score.explain(vector, limit=BUYER_REASONS) if abs(r.contribution) >= LEAST_EFFECT
+    ]
+    return BuyerExplanation(tier=tier, summary=_summary(tier, evidence, policy), reasons=tuple(told))
+
+
+def for_merchant(decision: Decision) -> MerchantExplanation:
+    """Tell a shop why a refund was automatic, or that it is theirs to review; never anything of the buyer."""
+    message = {"zh": MESSAGES[decision.outcome].zh, "en": MESSAGES[decision.outcome].en}
+    said = ORDER_FACTS if decision.outcome == "auto_refund" else ORDER_FAULTS
+    held = decision.outcome == "auto_refund"
+    codes = [verdict.code for verdict in decision.rules if verdict.passed is held]
+    return MerchantExplanation(message=message, because=tuple(said[code] for code in codes if code in said))
+
+
+def for_operator(
+    rows: Sequence[Row], *, buyer_id: str, as_of: datetime, score: BuyerScore, policy: Policy
+) -> OperatorExplanation:
+    """Lay everything open to whoever has to judge the case."""
+    found = assess_buyer(rows, buyer_id=buyer_id, as_of=as_of, score=score)
+    contributions = score.single_row().contributions(found.vector)
+    return OperatorExplanation(
+        tier=tier_of(found.evidence, policy),
+        points=found.evidence.score,
+        p_abuse=found.evidence.p_abuse,
+        margin=score.assess(found.vector).margin,
+        base=float(contributions[-1]),
+        slope=score.calibrator_.slope,
+        intercept=score.calibrator_.intercept,
+        reasons=_operator_reasons(score, found.vector, contributions, catalog=CATALOG),
+        would_be_quality=counterfactuals(rows, buyer_id=buyer_id, as_of=as_of, score=score, policy=policy),
+    )
+
+
+def _told(reason: Reason) -> BuyerReason:
+    words, helps = words_of(reason.code), reason.contribution < 0
+    return BuyerReason(
+        code=reason.code,
+        helps=helps,
+        what=words.helps if helps else words.hurts,
+        change=None if helps else words.change,
+    )
+
+
+def _summary(tier: Tier, buyer: BuyerEvidence, policy: Policy) -> Text:
+    if tier == "new":
+        n, days, tenure = policy.min_completed_orders, policy.min_tenure_days, buyer.tenure_days or 0.0
+        return {
+            "zh": f"您的交易历史还不够:已完成 {buyer.completed_orders} 笔订单,共 {tenure:.0f} 天;"
+            f"需要至少 {n} 笔、{days:.0f} 天。",
+            "en": f"There is not enough history yet: {buyer.completed_orders} completed orders over "
+            f"{tenure:.0f} days; at least {n} over {days:.0f} days are needed.",
+        }
+    if tier == "quality":
+        return {"zh": "您是平台优质用户。", "en": "You are a platform quality user."}
+    return {
+        "zh": "您目前不是平台优质用户,退款申请由商家审核;如有异议可申请人工复核。",
+        "en": "You are not a platform quality user at present: the shop reviews your refund requests. "
+        "You may ask for a person to review this.",
+    }
+
+
+def _operator_reasons(
+    score: BuyerScore, vector: NDArray[np.float64], contributions: NDArray[np.float64], *, catalog: Catalog
+) -> tuple[OperatorReason, ...]:
+    groups = score.reason_groups
+    reasons = groups.top(contributions.reshape(1, -1), limit=None)[0]
+    effects: dict[str, list[FeatureEffect]] = {}
+    for i in np.argsort(-np.abs(contributions[:-1]), kind="stable"):
+        if contributions[i] != 0.0:
+            title, value = catalog.features[i].title, float(vector[i])
+            effect = FeatureEffect(
+                name=catalog.names[i],
+                title={"zh": title.zh, "en": title.en},
+                value=None if np.isnan(value) else value,
+                contribution=float(contributions[i]),
+            )
+            effects.setdefault(groups.codes[i], []).append(effect)
+    return tuple(
+        OperatorReason(code=r.code, text=r.text, contribution=r.contribution, features=tuple(effects[r.code]))
+        for r in reasons
+    )
+
+
+ORDER_FACTS: Final[dict[str, Text]] = {
+    "refund_only": {"zh": "申请为仅退款。", "en": "The request is for a refund without a return."},
+    "goods_type": {"zh": "商品不是定制或虚拟商品。", "en": "The goods are neither customized nor virtual."},
+    "amount_below_cap": {"zh": "订单实付金额低于上限。", "en": "The paid amount is below the limit."},
+    "unshipped": {"zh": "商家后台显示订单未发货。", "en": "Your back end showed the order as unshipped."},
+    "quality_user": {"zh": "该用户为平台优质用户。", "en": "The buyer is a platform quality user."},
+}
+"""What a shop may hear when a rule held: its own order, and the one word of the notice on the buyer."""
+ORDER_FAULTS: Final[dict[str, Text]] = {
+    "refund_only": {"zh": "申请不是仅退款。", "en": "The request is not a refund without a return."},
+    "goods_type": {"zh": "商品为定制或虚拟商品。", "en": "The goods are customized or virtual."},
+    "amount_below_cap": {"zh": "订单实付金额达到上限。", "en": "The paid amount reaches the limit."},
+    "unshipped": {"zh": "订单已发货或部分发货。", "en": "The order is shipped, at least in part."},
+    "scope": {"zh": "店铺或类目不在适用范围内。", "en": "The shop or the category is out of scope."},
+}
+"""What a shop may hear when a rule failed. Rules on the buyer are not named."""

@@ -1,0 +1,69 @@
+"""The tier's edges: sharp without a previous tier, sticky with one, and closed without a proven cut-off."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from decisions.policy import NOTICE, with_guarantee
+from decisions.request import BuyerEvidence
+from decisions.tiers import Tier, tier_of
+
+STICKY = replace(NOTICE, tier_hysteresis_points=10.0)
+DEMANDING = replace(NOTICE, quality_score_min=None, tier_hysteresis_points=10.0)
+
+
+def buyer(score: float, *, completed: int = 12) -> BuyerEvidence:
+    return BuyerEvidence(
+        score=score, p_abuse=0.01, completed_orders=completed, tenure_days=90.0, abuse_confirmed=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("previous", "score", "tier"),
+    [
+        (None, 730.0, "quality"),
+        (None, 729.9, "standard"),
+        ("standard", 729.9, "standard"),
+        ("standard", 730.0, "quality"),
+        ("quality", 720.0, "quality"),
+        ("quality", 719.9, "standard"),
+        ("quality", 679.9, "low"),
+        ("low", 689.9, "low"),
+        ("low", 690.0, "standard"),
+        ("low", 730.0, "quality"),
+        ("new", 729.9, "standard"),
+        (None, 679.9, "low"),
+        (None, 680.0, "standard"),
+    ],
+)
+def test_a_tier_is_entered_at_one_edge_and_left_at_another(
+    previous: Tier | None, score: float, tier: Tier
+) -> None:
+    assert tier_of(buyer(score), STICKY, previous=previous) == tier
+
+
+@pytest.mark.parametrize("previous", [None, "quality", "standard", "low", "new"])
+@pytest.mark.parametrize("score", [300.0, 679.9, 680.0, 729.9, 730.0, 899.0])
+def test_the_notice_remembers_nothing(previous: Tier | None, score: float) -> None:
+    assert tier_of(buyer(score), NOTICE, previous=previous) == tier_of(buyer(score), NOTICE)
+
+
+def test_a_quality_user_of_old_with_too_little_history_is_new() -> None:
+    assert tier_of(buyer(899.0, completed=2), STICKY, previous="quality") == "new"
+
+
+def test_a_policy_that_demands_a_proven_cut_off_approves_nobody_without_one() -> None:
+    for policy in (DEMANDING, with_guarantee(DEMANDING, None)):
+        assert tier_of(buyer(899.9), policy, previous="quality") == "standard"
+
+
+def test_the_proven_cut_off_is_where_the_tier_is_left() -> None:
+    policy = with_guarantee(DEMANDING, 725.0)
+    assert [tier_of(buyer(s), policy, previous="quality") for s in (725.0, 724.9)] == ["quality", "standard"]
+    assert [tier_of(buyer(s), policy) for s in (735.0, 734.9)] == ["quality", "standard"]
+
+
+def test_a_stated_cut_off_stays_as_stated() -> None:
+    assert with_guarantee(NOTICE, 800.0) == NOTICE
