@@ -19,6 +19,7 @@ from .commands import (
     keys,
     load,
     models,
+    retrain,
     score,
     serve,
     simulate,
@@ -40,6 +41,7 @@ app.command()(simulate.simulate)
 app.add_typer(import_.app, name="import")
 app.add_typer(features_group.app, name="features")
 app.command()(train.train)
+app.command()(retrain.retrain)
 app.add_typer(models.app, name="models")
 app.command()(load.load)
 app.command()(serve.serve)

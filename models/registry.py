@@ -32,10 +32,15 @@ from mlflow.models import ModelSignature
 from mlflow.types.schema import ColSpec, ParamSchema, ParamSpec, Schema
 
 from .buyer_score import BuyerScore
+from .self_check import FILE, SelfCheckFailed, load_checked, save_checked
 from .travelling_code import REQUIREMENTS, package_name, write_package
 
 BUYER_SCORE: Final = "buyer-score"
 CHAMPION: Final = "champion"
+CHALLENGER: Final = "challenger"
+SELF_CHECK_TAG: Final = "self_check"
+N_EXAMPLE_ROWS: Final = 3
+"""Rows that MLflow shows as an input example; all rows given travel as known answers."""
 MODEL_VERSIONS_TAG: Final = "mlflow.modelVersions"
 SQLITE: Final = "sqlite:///"
 ABSENT: Final = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"}
@@ -47,6 +52,10 @@ for chatty in ("mlflow", "alembic"):
 
 class RegistryUnavailable(Exception):  # noqa: N818 - it names the state, not a fault of ours
     """MLflow did not answer or answered with an error; says where and what."""
+
+
+class ModelDamaged(RegistryUnavailable):
+    """A version's files are not what was saved; whoever has an earlier model keeps it."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,15 @@ class LoadedModel:
 
 
 @dataclass(frozen=True)
+class LoggedScore:
+    """A score in MLflow's store that no registered model names yet."""
+
+    model_uri: str
+    model_id: str
+    run_id: str
+
+
+@dataclass(frozen=True)
 class ModelVersion:
     """One line of the registry."""
 
@@ -70,6 +88,8 @@ class ModelVersion:
     created_at: datetime
     catalog_version: str | None
     metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+    finished: bool
 
 
 def local_store(tracking_uri: str) -> Path | None:
@@ -144,7 +164,15 @@ class Registry:
 
     def champion_version(self) -> str | None:
         """Which version the alias `champion` names, without loading it."""
-        found = self._if_present(lambda: self.client.get_model_version_by_alias(self.name, CHAMPION))
+        return self.version_of(CHAMPION)
+
+    def challenger_version(self) -> str | None:
+        """Which version the alias `challenger` names."""
+        return self.version_of(CHALLENGER)
+
+    def version_of(self, alias: str) -> str | None:
+        """Which version an alias names, without loading it; None if there is none."""
+        found = self._if_present(lambda: self.client.get_model_version_by_alias(self.name, alias))
         return None if found is None else str(found.version)
 
     def load(self, version: str) -> LoadedModel:
@@ -167,15 +195,20 @@ class Registry:
         return sorted(rows, key=lambda row: int(row.version), reverse=True)
 
     def log(self, score: BuyerScore, *, example: pd.DataFrame, tags: Mapping[str, str]) -> str:
-        """Log a fitted score into the active run, with its code, and register it; return the version.
+        """Log a fitted score into the active run and register it; return the version."""
+        return self.register(self.log_score(score, example=example, tags=tags), tags=tags)
+
+    def log_score(self, score: BuyerScore, *, example: pd.DataFrame, tags: Mapping[str, str]) -> LoggedScore:
+        """Log a fitted score into the active run, with its code and its answers to `example`.
 
         Call it within `tracking(...)` and a run; the model has been loaded from its own code and tried on
-        `example` before this returns.
+        some rows before this returns.
         """
         with _quietly():
             importlib.import_module("mlflow.pyfunc")
+        some = example.head(N_EXAMPLE_ROWS)
         with tempfile.TemporaryDirectory() as scratch:
-            score.save(Path(scratch) / "buyer_score")
+            save_checked(score, Path(scratch) / "buyer_score", example=example)
             info = mlflow.pyfunc.log_model(
                 name=self.name,
                 loader_module=f"{package_name()}.pyfunc",
@@ -183,26 +216,49 @@ class Registry:
                 code_paths=[str(write_package(Path(scratch) / "code"))],
                 signature=_signature(score),
                 # MLflow compares the names in a way that pandas warns of, unless they are plain objects.
-                input_example=example.set_axis(example.columns.astype(object), axis=1),
+                input_example=some.set_axis(some.columns.astype(object), axis=1),
                 pip_requirements=[f"{name}=={installed_version(name)}" for name in ("mlflow", *REQUIREMENTS)],
                 tags=dict(tags),
             )
-        return self._register(info, tags=tags)
+        return LoggedScore(info.model_uri, info.model_id, info.run_id)
 
-    def promote(self, version: str) -> None:
-        """Point the alias `champion` at a version."""
-        with store_lock(self.tracking_uri):
-            self.client.set_registered_model_alias(self.name, CHAMPION, version)
-
-    def _register(self, info: Any, *, tags: Mapping[str, str]) -> str:
+    def register(self, logged: LoggedScore, *, tags: Mapping[str, str]) -> str:
+        """Make a logged score the next version, its tags with it; no alias moves."""
         if self._if_present(lambda: self.client.get_registered_model(self.name)) is None:
             self.client.create_registered_model(self.name)
         made = self.client.create_model_version(
-            self.name, source=info.model_uri, run_id=info.run_id, tags=dict(tags), model_id=info.model_id
+            self.name,
+            source=logged.model_uri,
+            run_id=logged.run_id,
+            tags=dict(tags) | {SELF_CHECK_TAG: "yes"},
+            model_id=logged.model_id,
         )
         links = json.dumps([{"name": self.name, "version": made.version}])
-        self.client.set_logged_model_tags(info.model_id, {MODEL_VERSIONS_TAG: links})
+        self.client.set_logged_model_tags(logged.model_id, {MODEL_VERSIONS_TAG: links})
         return str(made.version)
+
+    def point(self, alias: str, version: str | None) -> None:
+        """Point an alias at a version, or take it away."""
+        with store_lock(self.tracking_uri):
+            if version is None:
+                self._ask(lambda: self.client.delete_registered_model_alias(self.name, alias))
+            else:
+                self._ask(lambda: self.client.set_registered_model_alias(self.name, alias, version))
+
+    def tags(self) -> dict[str, str]:
+        """Tags of the registered model; empty if there is none."""
+        found = self._if_present(lambda: self.client.get_registered_model(self.name))
+        return {} if found is None else dict(found.tags)
+
+    def tag(self, key: str, value: str, *, version: str | None = None) -> None:
+        """Tag a version, or without one the registered model, which is made if it is missing."""
+        with store_lock(self.tracking_uri):
+            if version is not None:
+                self._ask(lambda: self.client.set_model_version_tag(self.name, version, key, value))
+                return
+            if self._if_present(lambda: self.client.get_registered_model(self.name)) is None:
+                self._ask(lambda: self.client.create_registered_model(self.name))
+            self._ask(lambda: self.client.set_registered_model_tag(self.name, key, value))
 
     def _line(self, found: Any, *, aliases: tuple[str, ...]) -> ModelVersion:
         run = self._ask(lambda: self.client.get_run(found.run_id))
@@ -213,6 +269,8 @@ class Registry:
             created_at=datetime.fromtimestamp(found.creation_timestamp / 1000, tz=UTC),
             catalog_version=found.tags.get("catalog_version"),
             metrics=dict(run.data.metrics),
+            tags=dict(found.tags),
+            finished=run.info.status == "FINISHED",
         )
 
     def _load_if_present(self, find: Any) -> LoadedModel | None:
@@ -226,8 +284,16 @@ class Registry:
             local = mlflow.artifacts.download_artifacts(
                 artifact_uri=where, dst_path=scratch, tracking_uri=self.tracking_uri
             )
-            score = BuyerScore.load(Path(local) / "data" / "buyer_score")
+            score = self._checked(Path(local) / "data" / "buyer_score", found)
         return LoadedModel(score, self.name, str(found.version), found.run_id, score.catalog_version)
+
+    def _checked(self, directory: Path, found: Any) -> BuyerScore:
+        if found.tags.get(SELF_CHECK_TAG) and not (directory / FILE).exists():
+            raise ModelDamaged(f"version {found.version} of {self.name} lacks its known answers")
+        try:
+            return load_checked(directory)
+        except (SelfCheckFailed, OSError) as error:
+            raise ModelDamaged(f"version {found.version} of {self.name} is damaged: {error}") from error
 
     def _if_present(self, question: Any) -> Any:
         path = local_store(self.tracking_uri)
@@ -238,6 +304,8 @@ class Registry:
     def _ask(self, question: Any, *, absent_is_none: bool = False) -> Any:
         try:
             return question()
+        except RegistryUnavailable:
+            raise
         except Exception as error:  # a broken file or network surfaces as whatever MLflow stands on
             if absent_is_none and getattr(error, "error_code", None) in ABSENT:
                 return None

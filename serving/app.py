@@ -46,7 +46,11 @@ def create_app(
         Gives the time, timezone-aware.
     """
     database = Database(database_url, size=settings.pool_size, timeout=settings.database_timeout_seconds)
-    champion = Champion(models or Registry(settings.tracking_uri), poll_seconds=settings.model_poll_seconds)
+    champion = Champion(
+        models or Registry(settings.tracking_uri),
+        poll_seconds=settings.model_poll_seconds,
+        shadow_share=settings.shadow_share,
+    )
     metrics = Metrics()
     app = FastAPI(title="buyer-tier", version=_version(), lifespan=_lifespan, docs_url=None, redoc_url=None)
     app.router.redirect_slashes = False  # its Location would name http:// behind a proxy that ends TLS
@@ -74,6 +78,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         following.cancel()
         with suppress(asyncio.CancelledError):
             await following
+        await asyncio.to_thread(app.state.champion.shadow.close)
         await app.state.database.close()
 
 

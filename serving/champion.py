@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import structlog
 
 from features.catalog import CATALOG
@@ -18,6 +19,7 @@ from models.reasons import Reason
 from models.registry import LoadedModel, RegistryUnavailable
 
 from .errors import Unavailable
+from .shadow import Shadow
 
 KEPT_VERSIONS: Final = 4
 NO_CHAMPION: Final = "no model is registered as champion yet; run `buyer-tier train`"
@@ -33,23 +35,33 @@ class Models(Protocol):
     def load(self, version: str) -> LoadedModel:
         """Load a version; raise LookupError if it is not there."""
 
+    def challenger_version(self) -> str | None:
+        """Name the version to score in the shadow; None if there is none."""
+
 
 class Champion:
     """Holds the champion and, for explanations, the few versions that older decisions were made with.
+
+    A version comes into charge only when it has loaded, passed its self-check and scored once; then one
+    assignment puts it there, and whoever has asked for `current` before finishes with the model it got.
 
     Parameters
     ----------
     registry : Models
     poll_seconds : float
         How often to ask for another champion.
+    shadow_share : float
+        Share of cases that the challenger, if there is one, scores too.
     """
 
-    def __init__(self, registry: Models, *, poll_seconds: float) -> None:
+    def __init__(self, registry: Models, *, poll_seconds: float, shadow_share: float = 0.0) -> None:
         self._registry, self._poll_seconds = registry, poll_seconds
         self._loaded: OrderedDict[str, LoadedModel] = OrderedDict()
         self._lock = threading.Lock()
         self._current: LoadedModel | None = None
         self._reason = "not asked for yet"
+        self.shadow = Shadow(share=shadow_share)
+        self._shadow_tried: str | None = None
 
     def current(self) -> LoadedModel:
         """Return the champion, or raise Unavailable with the reason."""
@@ -66,8 +78,37 @@ class Champion:
             elif self._current is None or self._current.version != version:
                 self._current = _tried(self._load(version))
                 log.info("model_in_charge", version=version)
-        except (RegistryUnavailable, LookupError, Unavailable, OSError, ValueError) as error:
-            self._fail(str(error))
+        except Exception as error:  # whatever a damaged model raises, the last good one stays
+            self._fail(str(error) or type(error).__name__)
+        self._follow_challenger()
+
+    def saw(self, key: str, vector: npt.NDArray[np.float64], *, points: float, version: str) -> None:
+        """Let the challenger score what the champion has scored, off the path of the answer.
+
+        Parameters
+        ----------
+        key : str
+            Names the case in the log, and draws whether it is in the share; no buyer's id.
+        vector : ndarray of shape (n_features,)
+        points : float
+            What the champion said.
+        version : str
+            The champion's version.
+        """
+        self.shadow.saw(key, vector, points=points, champion=version)
+
+    def _follow_challenger(self) -> None:
+        """Take the challenger that the registry names; one that does not load is said once and left out."""
+        try:
+            version = self._registry.challenger_version()
+            if version != self._shadow_tried:
+                self._shadow_tried = version
+                self.shadow.follow(None)
+                if version is not None:
+                    self.shadow.follow(_tried(self._load(version)))
+                    log.info("model_in_shadow", version=version)
+        except Exception as error:  # a shadow is never worth a service
+            log.warning("challenger_not_loaded", reason=str(error))
 
     async def follow(self) -> None:
         """Refresh for ever, off the event loop."""

@@ -110,6 +110,8 @@ class DecisionService:
             made = decide(
                 request, buyer=buyer.evidence, order=order, policy=self.policy, decided_at=decided_at
             )
+            points, version = buyer.evidence.score, model.version
+            self.champion.saw(request.after_sale_id, buyer.vector, points=points, version=version)
             return self._recorded(
                 request, made, buyer, order, model=model, digest=digest, decided_at=decided_at
             )

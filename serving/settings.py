@@ -32,6 +32,8 @@ class Settings(BaseSettings):
         How long a client may take to send one request's body.
     model_poll_seconds : float
         How often the registry is asked for another champion.
+    shadow_share : float
+        Share of decisions that the challenger, if there is one, scores too; only the log sees it.
     key_cache_seconds : float
         How long a key is trusted without asking the database; a revocation takes this long at most.
 
@@ -52,6 +54,7 @@ class Settings(BaseSettings):
     database_timeout_seconds: float = Field(default=5.0, gt=0)
     body_timeout_seconds: float = Field(default=20.0, gt=0)
     model_poll_seconds: float = Field(default=3.0, gt=0)
+    shadow_share: float = Field(default=0.1, ge=0, le=1)
     key_cache_seconds: float = Field(default=5.0, ge=0)
 
     def __init__(self, **values: Any) -> None:

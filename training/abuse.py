@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import pyarrow as pa
@@ -11,24 +11,22 @@ import pyarrow as pa
 from features.catalog import CATALOG
 from models.registry import BUYER_SCORE
 
-from .dataset import build_dataset, month_starts, population_sizes
+from .dataset import build_dataset, population_sizes
 from .evaluate import evaluate
 from .figures import figures, reliability_by_slice
 from .findings import findings_of
 from .fit import fit_score, new_score, require_both_classes
 from .guarantee import Budget
 from .labels import AbuseLabel
-from .log import TrainingLog, instant, training_log
+from .log import training_log
 from .provenance import fingerprint, git_commit
 from .report import OnStep, TrainingReport, rows_of, silent
 from .run import record
 from .splits import split_in_time
+from .window import N_TEST, snapshot_months
 
 TASK: Final = "abuse"
 EXPERIMENT: Final = "buyer-tier/abuse"
-FIRST_SNAPSHOT_DAYS: Final = 60
-"""How much history a first snapshot needs before it."""
-N_TEST: Final = 2
 
 
 def train_abuse(
@@ -72,7 +70,7 @@ def train_abuse(
     """
     on_step("reading the history")
     question, log = label or AbuseLabel(), training_log(events, until=until)
-    taken = sorted(set(snapshots)) or _months(log, maturity=question.maturity)
+    taken = sorted(set(snapshots)) or snapshot_months(log, maturity=question.maturity)
     split = split_in_time(taken, known_until=log.known_until, maturity=question.maturity, n_test=N_TEST)
     on_step("features and labels")
     rows = build_dataset(log, label=question, snapshots=[*split.train, *split.test])
@@ -103,12 +101,3 @@ def train_abuse(
     )
     on_step("logging the run and registering the model")
     return record(report, score=score, example=test.X, label=question, pictures=pictures)
-
-
-def _months(log: TrainingLog, *, maturity: timedelta) -> list[datetime]:
-    """List first days of months, with those to come by which a history too short will be long enough."""
-    recorded = log.frame["recorded"]
-    if recorded.empty:
-        return []
-    first = instant(int(recorded.min())) + timedelta(days=FIRST_SNAPSHOT_DAYS)
-    return month_starts(first, max(log.known_until, first + maturity + timedelta(days=62)))

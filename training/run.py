@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from models.buyer_score import BuyerScore
 from models.registry import Registry, experiment_id, tracking
+from models.succession import promote
 
 from .evaluate import Interval
 from .labels import AbuseLabel, CancellationLabel
@@ -18,7 +19,7 @@ from .report import TrainingReport
 
 import mlflow  # isort: skip  # after the registry, which sets what mlflow reads when it is imported
 
-N_EXAMPLE_ROWS: Final = 3
+N_EXAMPLE_ROWS: Final = 8
 MAX_DIGEST: Final = 36
 """MLflow's limit."""
 GUARANTEED_CUT_OFF: Final = "guaranteed_cut_off"
@@ -45,23 +46,36 @@ def record(
         With the run's id and the model's version.
     """
     registry = Registry(report.tracking_uri, name=report.model_name)
-    tags = _tags(report)
+    tags = tags_of(report)
     with tracking(report.tracking_uri):
         where = experiment_id(registry.client, report.experiment, tracking_uri=report.tracking_uri)
         name = f"{report.task} known until {report.known_until:%Y-%m-%d}"
-        with mlflow.start_run(experiment_id=where, run_name=name, tags=_run_tags(tags)) as run:
+        with mlflow.start_run(experiment_id=where, run_name=name, tags=run_tags(tags)) as run:
             report = replace(report, run_id=run.info.run_id)
-            mlflow.log_input(_history(report), context="training")
-            mlflow.log_params(_score_params(score) | _label_params(label) | _row_params(report))
-            found = report.findings.metrics() if report.findings else {}
-            mlflow.log_metrics(_flat(report.metrics) | found)
-            for name, figure in pictures.items():
-                mlflow.log_figure(figure, f"figures/{name}")
-            report = replace(report, model_version=registry.log(score, example=_example(example), tags=tags))
+            log_evidence(report, score=score, label=label, pictures=pictures)
+            report = replace(
+                report, model_version=registry.log(score, example=example_of(example), tags=tags)
+            )
             mlflow.log_dict(report.as_dict(), "report.json")
         if report.champion:
-            registry.promote(report.model_version)
+            promote(registry, report.model_version, reason=f"trained by hand, {name}")
     return report
+
+
+def log_evidence(
+    report: TrainingReport,
+    *,
+    score: BuyerScore,
+    label: AbuseLabel | CancellationLabel,
+    pictures: Mapping[str, Figure],
+) -> None:
+    """Log into the active run what went in, how good it is, and the pictures."""
+    mlflow.log_input(_history(report), context="training")
+    mlflow.log_params(_score_params(score) | _label_params(label) | _row_params(report))
+    found = report.findings.metrics() if report.findings else {}
+    mlflow.log_metrics(_flat(report.metrics) | found)
+    for file, figure in pictures.items():
+        mlflow.log_figure(figure, f"figures/{file}")
 
 
 def _history(report: TrainingReport) -> mlflow.data.dataset.Dataset:
@@ -75,11 +89,13 @@ def _history(report: TrainingReport) -> mlflow.data.dataset.Dataset:
     return MetaDataset(source, name=name, digest=digest)  # type: ignore[abstract]
 
 
-def _example(rows: pd.DataFrame) -> pd.DataFrame:
+def example_of(rows: pd.DataFrame) -> pd.DataFrame:
+    """Take the first rows, to be shown and to be asked again wherever the model is loaded."""
     return rows.head(N_EXAMPLE_ROWS).reset_index(drop=True)
 
 
-def _tags(report: TrainingReport) -> dict[str, str]:
+def tags_of(report: TrainingReport) -> dict[str, str]:
+    """Say where a model came from, for its run and its version."""
     tags = {
         "task": report.task,
         "catalog_version": report.catalog_version,
@@ -91,7 +107,7 @@ def _tags(report: TrainingReport) -> dict[str, str]:
     return tags | ({"git_commit": report.git_commit} if report.git_commit else {})
 
 
-def _run_tags(tags: Mapping[str, str]) -> dict[str, str]:
+def run_tags(tags: Mapping[str, str]) -> dict[str, str]:
     """Add the name under which MLflow's pages show a commit."""
     commit = {"mlflow.source.git.commit": tags["git_commit"]} if "git_commit" in tags else {}
     return {**tags, **commit}

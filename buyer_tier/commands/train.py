@@ -63,11 +63,11 @@ def train(
     from features.log import read_log
     from serving.settings import Settings
 
-    end = None if until is None else _date(until, option="--until")
+    end = None if until is None else date_of(until, option="--until")
     words = [] if snapshots is None else snapshots.split(",")
-    asked = [_date(word.strip(), option="--snapshots") for word in words]
+    asked = [date_of(word.strip(), option="--snapshots") for word in words]
     run = _trainer(task, abuser_budget=abuser_budget, loss_budget=loss_budget)
-    with _steps() as on_step, local_log(events) as path:
+    with steps() as on_step, local_log(events) as path:
         on_step("checking the event log")
         log = read_log(path)
         report = run(
@@ -96,7 +96,7 @@ def _trainer(task: Task, *, abuser_budget: float, loss_budget: float) -> Callabl
     return train_cancellation
 
 
-class _steps:  # noqa: N801 - reads as a clause: with _steps() as on_step
+class steps:  # noqa: N801 - reads as a clause: with steps() as on_step
     """Show the steps of a training as they pass, with the time each took."""
 
     def __init__(self) -> None:
@@ -126,7 +126,8 @@ class _steps:  # noqa: N801 - reads as a clause: with _steps() as on_step
             self.progress.update(task_id, completed=1)
 
 
-def _date(text: str, *, option: str) -> datetime:
+def date_of(text: str, *, option: str) -> datetime:
+    """Read a date given on the command line; midnight UTC unless it says otherwise."""
     from features.errors import BadInput
 
     try:

@@ -13,6 +13,7 @@ import pytest
 
 from models.buyer_score import BuyerScore
 from models.registry import Registry, RegistryUnavailable, experiment_id, tracking
+from models.succession import promote
 from models.travelling_code import MODULES, package_name
 
 from .conftest import rows
@@ -36,7 +37,7 @@ def register(score: BuyerScore, uri: str) -> str:
         with mlflow.start_run(experiment_id=where):
             mlflow.log_metric("roc_auc", 0.9)
             version = registry.log(score, example=example, tags={"catalog_version": "c1"})
-        registry.promote(version)
+        promote(registry, version, reason="a test")
     return version
 
 

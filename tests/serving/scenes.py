@@ -97,9 +97,13 @@ class FakeModels:
 
     def __init__(self, version: str | None = "7", *, catalog_version: str = CATALOG.version) -> None:
         self.version, self.catalog_version = version, catalog_version
+        self.challenger: str | None = None
 
     def champion_version(self) -> str | None:
         return self.version
+
+    def challenger_version(self) -> str | None:
+        return self.challenger
 
     def load(self, version: str) -> LoadedModel:
         return LoadedModel(FakeScore(), "buyer-score", version, "run", self.catalog_version)  # type: ignore[arg-type]

@@ -1,0 +1,335 @@
+"""The gates between a challenger and the alias: each a figure, a limit and a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .clean_process import Tried
+from .evaluate import Floats, Interval, Ranked, roc_auc
+from .swap import Mask, SwapSet
+
+CHANCE: Final = 0.5
+NOBODY: Final = "no champion to compare with"
+
+
+class Verdict(StrEnum):
+    """What a gate says; `ask` and `fail` both keep the alias where it is."""
+
+    passed = "pass"
+    failed = "fail"
+    ask = "ask"
+    open = "none"
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One gate.
+
+    Attributes
+    ----------
+    name : str
+        For machines.
+    title, figure, limit : str
+        For people: what is asked, what was found, what is allowed.
+    value : float
+        The figure as a number; NaN where there is none.
+    """
+
+    name: str
+    title: str
+    figure: str
+    limit: str
+    verdict: Verdict
+    value: float = float("nan")
+
+    @property
+    def holds(self) -> bool:
+        """Whether this gate keeps the challenger out."""
+        return self.verdict in (Verdict.failed, Verdict.ask)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a retraining may do without a person.
+
+    Attributes
+    ----------
+    roc_auc_loss, average_precision_loss : float
+        How much worse the interval's lower end may be than the champion.
+    loss_share_rise : float
+        How much more of the money asked back the interval's upper end may give to abusers.
+    calibration_error : float
+        Largest calibration error on the rows judged, if the champion's is not larger.
+    calibration_ratio : float
+        Abuse found per abuse expected, at most this factor off, beyond what its interval explains.
+    slice_roc_auc_loss, slice_approval_loss : float
+        Per slice: loss of ROC-AUC beyond chance, and of the share of honest buyers that are quality users.
+    slice_rows, slice_positives : int
+        Below this a slice is too small to judge.
+    swap_share : float
+        Buyers that change tier per quality user of the champion.
+    psi : float
+        Largest population stability index of a feature that the model uses.
+    load_seconds, answer_seconds : float
+        Processor time in a clean process.
+    """
+
+    roc_auc_loss: float = 0.02
+    average_precision_loss: float = 0.05
+    loss_share_rise: float = 0.01
+    calibration_error: float = 0.05
+    calibration_ratio: float = 1.5
+    slice_roc_auc_loss: float = 0.03
+    slice_approval_loss: float = 0.05
+    slice_rows: int = 50
+    slice_positives: int = 10
+    swap_share: float = 0.2
+    psi: float = 0.25
+    load_seconds: float = 20.0
+    answer_seconds: float = 0.05
+
+
+@dataclass(frozen=True)
+class Views:
+    """How one model sees the rows: probabilities, and who is a quality user."""
+
+    p: Floats
+    quality: Mask
+
+
+def chance_gate(auc: Interval) -> Gate:
+    """Ask that the ranking is no accident, also of the first model, which nothing else is compared with."""
+    figure = f"{auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f})"
+    title = "it ranks better than chance (ROC-AUC)"
+    return Gate("chance", title, figure, "lower end above 0.5", _verdict(auc.low > CHANCE), auc.value)
+
+
+def ranking_gates(gaps: Mapping[str, Interval] | None, limits: Limits) -> Iterator[Gate]:
+    """Ask that ranking is not lost: the interval's lower end of the paired difference."""
+    asked = (
+        ("roc_auc", "it ranks as well (ROC-AUC)", limits.roc_auc_loss),
+        (
+            "average_precision",
+            "it ranks the worst as well (average precision)",
+            limits.average_precision_loss,
+        ),
+    )
+    for name, title, margin in asked:
+        limit = f"lower end not below {-margin:+.3f}"
+        yield _gap_gate(name, title, gaps, limit=limit, passes=partial(_not_below, -margin))
+
+
+def money_gate(gaps: Mapping[str, Interval] | None, limits: Limits) -> Gate:
+    """Ask that no more money goes to abusers: the interval's upper end of the paired difference."""
+    rise = limits.loss_share_rise
+    title = "it loses no more money to abusers (share of yuan asked back)"
+    limit = f"upper end not above {rise:+.3f}"
+    return _gap_gate("loss_share", title, gaps, limit=limit, passes=lambda gap: gap.high <= rise)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How far probabilities are off: on average over bins, and abuse found per abuse expected."""
+
+    error: Interval
+    ratio: Interval
+
+
+def calibration_gates(
+    challenger: Calibration, champion: Calibration | None, limits: Limits
+) -> Iterator[Gate]:
+    """Ask that probabilities mean what they say on later rows, or are off by no more than the champion's.
+
+    A model that is off, but less so than the one in charge, is no reason to keep that one.
+    """
+    error, ratio, most = challenger.error, challenger.ratio, limits.calibration_ratio
+    serving = champion.error.value if champion else -1.0
+    yield Gate(
+        "calibration_error",
+        "its probabilities come true (calibration error)",
+        f"{error.value:.4f}" + (f", serving {serving:.4f}" if champion else ""),
+        f"at most {limits.calibration_error:.3f}, or no worse",
+        _verdict(error.value <= max(limits.calibration_error, serving)),
+        error.value,
+    )
+    off = abs(np.log(max(champion.ratio.value, 1e-9))) if champion else -1.0
+    inside = ratio.low <= most and ratio.high >= 1 / most
+    yield Gate(
+        "calibration_ratio",
+        "as much abuse is found as it expected (ratio)",
+        f"{ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
+        + (f", serving {champion.ratio.value:.2f}" if champion else ""),
+        f"interval reaches into {1 / most:.2f} to {most:.2f}, or no worse",
+        _verdict(inside or abs(np.log(max(ratio.value, 1e-9))) <= off),
+        ratio.value,
+    )
+
+
+def slice_gates(
+    groups: Mapping[str, Mask],
+    *,
+    y: NDArray[np.int64],
+    champion: Views | None,
+    challenger: Views,
+    gap_of: Callable[[Mask], Interval],
+    limits: Limits,
+) -> Iterator[Gate]:
+    """Ask that no group of buyers pays for the average: its ranking, and its honest buyers' tier."""
+    for number, (name, rows) in enumerate(groups.items()):
+        title, key = f"it harms no group: {name}", f"slice_{number}"
+        if champion is None:
+            yield Gate(key, title, NOBODY, "", Verdict.open)
+            continue
+        honest = rows & (y == 0)
+        if honest.sum() < limits.slice_rows:
+            yield Gate(key, title, f"too few to judge ({int(rows.sum())} rows)", "", Verdict.open)
+            continue
+        approval = float(challenger.quality[honest].mean() - champion.quality[honest].mean())
+        enough = int(y[rows].sum()) >= limits.slice_positives
+        gap = gap_of(rows) if enough else None
+        hurt = gap is not None and gap.value < -limits.slice_roc_auc_loss and gap.high < 0
+        said = f"ROC-AUC {gap.value:+.3f}, " if gap else "too few abusers to rank, "
+        yield Gate(
+            key,
+            title,
+            f"{said}honest quality users {approval:+.1%}",
+            f"not below {-limits.slice_roc_auc_loss:+.2f}, {-limits.slice_approval_loss:+.0%}",
+            _verdict(not hurt and approval >= -limits.slice_approval_loss),
+            approval,
+        )
+
+
+def swap_gate(swapped: SwapSet | None, limits: Limits) -> Gate:
+    """Ask that few buyers change tier; more than that is a person's decision."""
+    title = "it changes few buyers' tier (swap set)"
+    if swapped is None:
+        return Gate("swap_set", title, NOBODY, f"at most {limits.swap_share:.0%}", Verdict.open)
+    figure = (
+        f"{swapped.share:.1%} of {swapped.kept + swapped.lost:,}: {swapped.gained:,} gain "
+        f"({swapped.gained_fen / 100:,.0f} yuan), {swapped.lost:,} lose ({swapped.lost_fen / 100:,.0f} yuan)"
+    )
+    verdict = Verdict.passed if swapped.share <= limits.swap_share else Verdict.ask
+    limit = f"at most {limits.swap_share:.0%}, or a person's approval"
+    return Gate("swap_set", title, figure, limit, verdict, swapped.share)
+
+
+def drift_gate(score_psi: float, features: Mapping[str, float], limits: Limits) -> Gate:
+    """Ask that today's buyers are like those learned from.
+
+    The score's own index is shown, not judged: it moves with lifetime features, which grow with the history.
+    """
+    moved = {name: value for name, value in features.items() if value > limits.psi}
+    worst = ", ".join(f"{name} {value:.2f}" for name, value in (moved or _first(features)).items())
+    return Gate(
+        "drift",
+        "today's buyers are like those learned from (PSI)",
+        f"{worst or 'no feature to compare'}; score {score_psi:.2f}",
+        f"at most {limits.psi:.2f} for each feature in use",
+        _verdict(not moved),
+        max([0.0, *features.values()]),
+    )
+
+
+def same_features_gate(names: Sequence[str], champion: Sequence[str] | None, *, versions: str) -> Gate:
+    """Ask that the model reads what the serving model reads, as the same catalog defines it."""
+    title = "it reads the features that the serving model reads"
+    if champion is None:
+        return Gate("same_features", title, NOBODY, "the same list", Verdict.open)
+    added = [n for n in names if n not in set(champion)]
+    gone = [n for n in champion if n not in set(names)]
+    parts = [f"added {_listed(added)}"] * bool(added) + [f"missing {_listed(gone)}"] * bool(gone)
+    if not parts and list(names) != list(champion):
+        parts = ["the same in another order"]
+    if versions:
+        parts.append(f"defined otherwise: {versions}")
+    verdict = _verdict(not parts)
+    return Gate(
+        "same_features", title, "; ".join(parts) or f"the same {len(names)}", "the same list", verdict
+    )
+
+
+def information_gate(silent: Mapping[str, str], *, known: set[str] | None) -> Gate:
+    """Ask that no feature fell silent: constant or all missing now, though the serving model learned from it.
+
+    Without a serving model, silent features are named and nothing more: a small market has many.
+    """
+    title = "no feature fell silent"
+    fallen = {name: how for name, how in silent.items() if known is not None and name in known}
+    shown = fallen or silent
+    named = "; ".join(f"{name} {how}" for name, how in _first(shown, 8 if fallen else 3).items())
+    figure = f"{len(shown)}, as {named}" if silent else "none is constant or missing"
+    if silent and not fallen:
+        figure = f"no more than before ({figure})" if known is not None else f"{NOBODY} ({figure})"
+    verdict = Verdict.failed if fallen else Verdict.open if known is None and silent else Verdict.passed
+    return Gate("information", title, figure, "none that the champion knew", verdict, float(len(fallen)))
+
+
+def unseen_gate(first_judged: str, champion_learned_until: str | None) -> Gate:
+    """Ask that the rows judged on are news to the champion too, or the comparison flatters it."""
+    title = "both were judged on rows that are news to them"
+    if not champion_learned_until:
+        return Gate("unseen", title, NOBODY, "", Verdict.open)
+    figure = f"champion learned until {champion_learned_until[:10]}, judged from {first_judged[:10]}"
+    verdict = _verdict(champion_learned_until <= first_judged)
+    return Gate("unseen", title, figure, "learned before judged", verdict)
+
+
+def clean_process_gate(tried: Tried, limits: Limits) -> Gate:
+    """Ask that the model loads and answers, with the same answers, where nothing else of ours is."""
+    title = "it loads and answers in a clean process"
+    limit = (
+        f"load {limits.load_seconds:.0f} s, answer {limits.answer_seconds * 1000:.0f} ms of processor time"
+    )
+    if tried.problem:
+        return Gate("clean_process", title, tried.problem, limit, Verdict.failed)
+    good = tried.load_seconds <= limits.load_seconds and tried.answer_seconds <= limits.answer_seconds
+    figure = f"load {tried.load_seconds:.1f} s, answer {tried.answer_seconds * 1000:.1f} ms"
+    same = tried.gap <= 1e-9
+    verdict = _verdict(good and same)
+    return Gate(
+        "clean_process", title, figure if same else f"answers differ by {tried.gap:.3g}", limit, verdict
+    )
+
+
+def roc_auc_gap(y: NDArray[np.int64], champion: Floats, challenger: Floats) -> Callable[[Floats], float]:
+    """Give the paired difference of ROC-AUC as a function of weights."""
+    old, new = Ranked.of(y, champion), Ranked.of(y, challenger)
+    return lambda weight: roc_auc(new, weight) - roc_auc(old, weight)
+
+
+def _gap_gate(
+    name: str,
+    title: str,
+    gaps: Mapping[str, Interval] | None,
+    *,
+    limit: str,
+    passes: Callable[[Interval], bool],
+) -> Gate:
+    if gaps is None:
+        return Gate(name, title, NOBODY, limit, Verdict.open)
+    gap = gaps[name]
+    figure = f"{gap.value:+.4f} ({gap.low:+.4f} to {gap.high:+.4f})"
+    return Gate(name, title, figure, limit, _verdict(passes(gap)), gap.value)
+
+
+def _not_below(least: float, gap: Interval) -> bool:
+    return gap.low >= least
+
+
+def _verdict(good: bool) -> Verdict:
+    return Verdict.passed if good else Verdict.failed
+
+
+def _first(found: Mapping[str, object], n: int = 3) -> dict[str, object]:
+    return dict(list(found.items())[:n])
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

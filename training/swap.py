@@ -1,0 +1,93 @@
+"""Who gains and who loses the quality tier when one model takes over from another, and the yuan behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from decisions.policy import Policy
+from models.buyer_score import BuyerScore
+
+from .dataset import Dataset
+from .evaluate import Floats
+from .labels import AbuseLabel
+from .log import DAY_US, TrainingLog
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class SwapSet:
+    """Rows whose tier the two models see differently.
+
+    Attributes
+    ----------
+    kept, gained, lost : int
+        Quality under both, under the challenger alone, under the champion alone.
+    gained_fen, lost_fen : int
+        What these ask back before shipment in the label window, below the policy's cap.
+    gained_abusive, lost_abusive : int
+        How many of them turned out abusive.
+    """
+
+    kept: int
+    gained: int
+    lost: int
+    gained_fen: int
+    lost_fen: int
+    gained_abusive: int
+    lost_abusive: int
+
+    @property
+    def share(self) -> float:
+        """Rows that swap per row that was quality; 1 if none was and some are now."""
+        before = self.kept + self.lost
+        return (self.gained + self.lost) / before if before else float(self.gained > 0)
+
+
+def swap_set(before: Mask, after: Mask, *, y: NDArray[np.int64], asked_fen: NDArray[np.int64]) -> SwapSet:
+    """Count rows that change their tier."""
+    gained, lost = after & ~before, before & ~after
+    return SwapSet(
+        kept=int((before & after).sum()),
+        gained=int(gained.sum()),
+        lost=int(lost.sum()),
+        gained_fen=int(asked_fen[gained].sum()),
+        lost_fen=int(asked_fen[lost].sum()),
+        gained_abusive=int(y[gained].sum()),
+        lost_abusive=int(y[lost].sum()),
+    )
+
+
+def quality(score: BuyerScore, X: pd.DataFrame, *, policy: Policy) -> Mask:
+    """Tell which rows are quality users, as `decisions.tiers.tier_of` tells of one."""
+    least = np.inf if policy.quality_score_min is None else policy.quality_score_min
+    return np.asarray(enough_history(X, policy=policy) & (score.points(X) >= least))
+
+
+def enough_history(X: pd.DataFrame, *, policy: Policy) -> Mask:
+    """Tell which rows are not new; who has never paid has no tenure and is new."""
+    completed = X["orders_completed_count_life"].to_numpy() >= policy.min_completed_orders
+    tenure = X["days_since_first_order_paid"].to_numpy()
+    return np.asarray(completed & (np.nan_to_num(tenure, nan=-1.0) >= policy.min_tenure_days))
+
+
+def asked_back(log: TrainingLog, rows: Dataset, *, label: AbuseLabel, policy: Policy) -> NDArray[np.int64]:
+    """Fen that each row's buyer asks back before shipment in the window, requests below the cap only."""
+    asked = log.of("refund_requested")
+    asked = asked[(asked["stage"] == "before_shipment") & (asked["amount_fen"] < policy.cap_fen)]
+    out = np.zeros(len(rows), dtype=np.int64)
+    for at in np.unique(rows.as_of):
+        here = rows.as_of == at
+        inside = asked["occurred"].between(at, at + label.window_days * DAY_US, inclusive="left")
+        fen = asked[inside].groupby("buyer")["amount_fen"].sum()
+        out[here] = fen.reindex(rows.buyer[here], fill_value=0.0).to_numpy(dtype=np.int64)
+    return out
+
+
+def refunded(quality_rows: Mask, *, asked_fen: NDArray[np.int64], of: NDArray[np.int64]) -> Floats:
+    """Fen per row that would be refunded at once to rows of which `of` is 1."""
+    return np.asarray(quality_rows * asked_fen * of, dtype=np.float64)
