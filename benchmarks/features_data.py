@@ -11,22 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from benchmarks.features_columns import COUNTED
 from features.events import SCHEMA, TIMESTAMP
 
 EVENTS_PER_BUYER: Final = 40
 EVENTS_PER_ASK: Final = 20
 ZIPF_EXPONENT: Final = 0.8
-KINDS: Final = (
-    "order_placed",
-    "order_paid",
-    "order_shipped",
-    "order_completed",
-    "refund_requested",
-    "refund_granted",
-    "order_closed_unpaid",
-    "dispute_opened",
-    "identity_linked",
-)
+KINDS: Final = (*COUNTED, "identity_linked")
 WEIGHTS: Final = (0.25, 0.23, 0.2, 0.17, 0.05, 0.04, 0.03, 0.01, 0.02)
 START_US: Final = 1_700_000_000_000_000
 SPAN_US: Final = 730 * 86_400_000_000

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from numba.cpython.unsafe.numbers import trailing_zeros
 
-from .kernel import SEEN, read_row
+from .kernel import SEEN, first_at_or_after, read_row
 from .machine_code import compiled
 from .matching import entity, learn_order, matches
 from .plan import FEATURE, MEDIAN, NULL
@@ -159,18 +159,6 @@ def _add_up(recent: Records, low: int, high: int, totals: Ints, sum_start: Ints,
 
 
 @compiled
-def _first_at_or_after(recent: Records, when: int) -> int:
-    low, high = 0, len(recent)
-    while low < high:
-        middle = (low + high) >> 1
-        if recent[middle].recorded_at < when:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-@compiled
 def fold(
     recent: Records,
     until: int,
@@ -186,7 +174,7 @@ def fold(
 
     A median without a window still needs the value of each of its events: those go to ``lasting``.
     """
-    old = _first_at_or_after(recent, until + 1)
+    old = first_at_or_after(recent, 0, len(recent), until + 1)
     _add_up(recent, 0, old, folded, sum_start, sum_value)
     for i in range(old):
         for m in range(len(medians)):
@@ -300,7 +288,7 @@ def read_vector(packed: Bytes, plan: Bytes, layout: int, as_of: int, out: Floats
     cuts = np.zeros(buckets + 1, np.int64)
     cuts[0] = len(recent)
     for k in range(1, buckets):
-        cuts[k] = _first_at_or_after(recent, as_of - bounds[k - 1])
+        cuts[k] = first_at_or_after(recent, 0, len(recent), as_of - bounds[k - 1])
     totals = np.zeros((buckets, n_totals), np.int64)
     totals[buckets - 1] = folded
     for k in range(buckets):

@@ -58,7 +58,11 @@ def pack(events: pa.Table, *, needs: Needs = EVERYTHING) -> Histories:
         contract's, or a buyer's amounts add up to 2^63 fen or more.
     """
     table = _conform(events)
-    table = with_peers(table) if needs.peers else table
+    return packed(with_peers(table) if needs.peers else table, needs=needs)
+
+
+def packed(table: pa.Table, *, needs: Needs) -> Histories:
+    """Pack a log whose peer events are among its rows; columns and errors as in `pack`."""
     numbering = Numbering()
     codes = numbering.add(table["buyer_id"])
     buyer_ids, _ = numbering.settle()

@@ -143,7 +143,8 @@ def _move_medians(
 
 
 @compiled
-def _first_at_or_after(events: Events, low: int, high: int, when: int) -> int:
+def first_at_or_after(events: Events, low: int, high: int, when: int) -> int:
+    """Find the first of ``[low, high)``, ascending in ``recorded_at``, that is not before ``when``."""
     while low < high:
         middle = (low + high) >> 1
         if events[middle].recorded_at < when:
@@ -232,10 +233,10 @@ def _evaluate(
         previous = -1
         for r in range(rows[b], rows[b + 1]):
             head = edges[0]
-            new[0] = _first_at_or_after(events, at + head, end, as_of[r]) - at
+            new[0] = first_at_or_after(events, at + head, end, as_of[r]) - at
             for k in range(1, buckets):
                 since = as_of[r] - bounds[k - 1]
-                new[k] = _first_at_or_after(events, at + edges[k], at + new[0], since) - at
+                new[k] = first_at_or_after(events, at + edges[k], at + new[0], since) - at
             for i in range(head, new[0]):
                 previous = learn_order(events, seen, orders, at, i, previous)
                 _enter(

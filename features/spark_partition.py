@@ -10,7 +10,6 @@ from functools import cache
 from pathlib import Path
 from typing import Final, Protocol
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -18,8 +17,7 @@ from .batch import checked_spine, evaluate_spine, laid_out, spine_of
 from .compile import Catalog
 from .errors import BadInput
 from .events import SCHEMA
-from .history import Histories
-from .layout import Layout, Numbering, Overflow
+from .history import packed
 from .needs import Needs
 from .row_checks import refuse_broken
 
@@ -98,24 +96,9 @@ class OfPartition:
 
     def _features(self, told: pa.Table, spine: pa.Table) -> pa.Table:
         as_of = spine["as_of"].cast(pa.int64()).to_numpy()
-        histories = _packed(told, self.needs)
+        histories = packed(told, needs=self.needs)
         values = evaluate_spine(histories, spine["buyer_id"], as_of, catalog=self.catalog)
         return laid_out(spine, values, catalog=self.catalog)
-
-
-def _packed(told: pa.Table, needs: Needs) -> Histories:
-    """Pack as `features.history.pack` does, with the peer events already among the rows."""
-    numbering = Numbering()
-    codes = numbering.add(told["buyer_id"])
-    buyer_ids, _ = numbering.settle()
-    if len(codes) and codes.min() < 0:
-        raise BadInput(f"{(codes < 0).sum()} events have no buyer_id")
-    layout = Layout(np.bincount(codes, minlength=len(buyer_ids)), needs=needs)
-    layout.add({name: told[name] for name in told.column_names}, codes)
-    try:
-        return Histories(buyer_ids, *layout.finish())
-    except Overflow as found:
-        raise found.named(buyer_ids[found.buyer].as_py()) from None
 
 
 def _refuse_unsound(logged: pa.Table) -> None:

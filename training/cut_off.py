@@ -15,6 +15,7 @@ from .dataset import Dataset
 from .guarantee import GRID, Budget, Guarantee, Outcomes, guaranteed_cut_off
 from .labels import AbuseLabel
 from .log import DAY_US, TrainingLog
+from .swap import not_new
 
 
 def cut_off_of(
@@ -67,11 +68,8 @@ def latest_rows(rows: Dataset) -> Dataset:
 
 def enough_history(X: pd.DataFrame, policy: Policy) -> NDArray[np.bool_]:
     """Tell who could be a quality user at all: enough history, and no standing confirmation of abuse."""
-    return np.asarray(
-        (X["orders_completed_count_life"] >= policy.min_completed_orders)
-        & (X["days_since_first_order_paid"] >= policy.min_tenure_days)
-        & (X["abuse_standing_distinct_life"] == 0)
-    )
+    standing = X["abuse_standing_distinct_life"].to_numpy()
+    return np.asarray(not_new(X, policy=policy) & (standing == 0))
 
 
 def exposure(

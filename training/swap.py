@@ -65,10 +65,10 @@ def swap_set(before: Mask, after: Mask, *, y: NDArray[np.int64], asked_fen: NDAr
 def quality(score: BuyerScore, X: pd.DataFrame, *, policy: Policy) -> Mask:
     """Tell which rows are quality users, as `decisions.tiers.tier_of` tells of one."""
     least = np.inf if policy.quality_score_min is None else policy.quality_score_min
-    return np.asarray(enough_history(X, policy=policy) & (score.points(X) >= least))
+    return np.asarray(not_new(X, policy=policy) & (score.points(X) >= least))
 
 
-def enough_history(X: pd.DataFrame, *, policy: Policy) -> Mask:
+def not_new(X: pd.DataFrame, *, policy: Policy) -> Mask:
     """Tell which rows are not new; who has never paid has no tenure and is new."""
     completed = X["orders_completed_count_life"].to_numpy() >= policy.min_completed_orders
     tenure = X["days_since_first_order_paid"].to_numpy()

@@ -14,7 +14,7 @@ from training.dataset import Dataset
 from training.drift import feature_psi, informative, psi, without_information
 from training.labels import AbuseLabel
 from training.log import micros, training_log
-from training.swap import asked_back, enough_history, swap_set
+from training.swap import asked_back, not_new, swap_set
 
 from .events import cancelled, day, order, table
 
@@ -26,7 +26,7 @@ def test_history_is_enough_exactly_where_the_rules_say_so(completed: int, tenure
     buyer = BuyerEvidence(
         score=900.0, p_abuse=0.0, completed_orders=completed, tenure_days=tenure, abuse_confirmed=False
     )
-    ours = enough_history(pd.DataFrame(row, dtype=float), policy=NOTICE)
+    ours = not_new(pd.DataFrame(row, dtype=float), policy=NOTICE)
     assert bool(ours[0]) is has_enough_history(buyer, NOTICE)
 
 
