@@ -38,8 +38,9 @@ class Tree:
 
     def __init__(self, folder: Path) -> None:
         self.code, self.home = folder / "code", folder / "home"
+        unfinished = shutil.ignore_patterns("*.tmp.*", "*.pyc.*")  # of another process that is writing just now
         for package in PACKAGES:
-            shutil.copytree(ROOT / package, self.code / package)
+            shutil.copytree(ROOT / package, self.code / package, ignore=unfinished)
         catalog = self.code / "features" / "catalog.py"
         start = "    # Good history\n"
         text = catalog.read_text(encoding="utf-8")
