@@ -7,10 +7,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.serving.conftest import own_folder
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("backtest", "buyer_tier", "decisions", "features", "models", "serving", "training")
@@ -63,8 +66,9 @@ class Tree:
 
 
 @pytest.fixture(scope="module")
-def grown(tmp_path_factory: pytest.TempPathFactory) -> Tree:
-    return Tree(tmp_path_factory.mktemp("grown"))
+def grown() -> Iterator[Tree]:
+    with own_folder() as folder:
+        yield Tree(folder)
 
 
 @pytest.mark.slow
