@@ -27,8 +27,8 @@ serve: $(STAMP) ## Keep the service up (the demo first, where it has not run)
 	test -e "$${BUYER_TIER_HOME:-.buyer-tier}/demo/api-key" || $(BIN)/buyer-tier demo
 	$(BIN)/buyer-tier serve
 
-test: $(STAMP) ## Run every test
-	$(BIN)/python -m pytest
+test: $(STAMP) ## Run every test, in two processes
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(STAMP) ## Format, lint, types, import contracts, generated pages
 	$(BIN)/ruff format --check .

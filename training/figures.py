@@ -7,8 +7,9 @@ from typing import Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from models.buyer_score import BuyerScore
@@ -32,7 +33,7 @@ def figures(
     """Draw all pictures of rows that the model has not seen, by file name."""
     p = score.predict_proba(rows.X)[:, 1]
     return {
-        "roc_and_precision_recall.png": roc_and_precision_recall(rows.y, p, metrics=metrics),
+        "roc_and_precision_recall.png": roc_and_precision_recall(rows.y, p, metrics=metrics, outcome=outcome),
         "reliability.png": reliability(rows.y, p, metrics=metrics, outcome=outcome),
         "gains.png": gains(rows.y, p, outcome=outcome),
         "score_distribution.png": score_distribution(rows.y, score.points(rows.X), outcome=outcome),
@@ -40,7 +41,9 @@ def figures(
     }
 
 
-def roc_and_precision_recall(y: NDArray[Any], p: Floats, *, metrics: Mapping[str, Interval]) -> Figure:
+def roc_and_precision_recall(
+    y: NDArray[Any], p: Floats, *, metrics: Mapping[str, Interval], outcome: str
+) -> Figure:
     """Draw both curves of the ranking, the ROC with a logarithmic axis where decisions are made."""
     figure, (left, right) = _panels(2)
     tpr, fpr, precision = Ranked.of(y, p).rates(np.ones(len(y)))
@@ -49,14 +52,26 @@ def roc_and_precision_recall(y: NDArray[Any], p: Floats, *, metrics: Mapping[str
     chance = np.geomspace(smallest, 1, 100)
     left.plot(chance, chance, color=GREY, linestyle="--", label="chance")
     left.set(xscale="log", xlim=(smallest, 1), ylim=(0, 1.02))
-    _name(left, "ROC curve", x="false-positive rate (log)", y="share of positives found")
+    _name(
+        left,
+        "ROC curve",
+        x=f"share of others flagged (log), {_counted(y, outcome)}",
+        y=f"share of {outcome} found",
+    )
     left.set_title(_with_interval("ROC-AUC", metrics["roc_auc"]), loc="right", fontsize=9, color=INK)
-    left.xaxis.set_major_formatter(FuncFormatter(_percent))
+    _of_powers(left.xaxis)
     right.step(tpr, precision, where="post", color=BAD, linewidth=2, label="this model")
     right.axhline(float(np.mean(y)), color=GREY, linestyle="--", label=f"base rate {np.mean(y):.2%}")
     right.set(xlim=(0, 1), ylim=(0, 1.02))
-    _name(right, "Precision and recall", x="recall (share of positives found)", y="precision")
-    right.set_title(_with_interval("AP", metrics["average_precision"]), loc="right", fontsize=9, color=INK)
+    _name(
+        right,
+        "Precision and recall",
+        x=f"recall: share of {outcome} found",
+        y=f"precision: {outcome} among the flagged",
+    )
+    right.set_title(
+        _with_interval("average precision", metrics["average_precision"]), loc="right", fontsize=9, color=INK
+    )
     right.xaxis.set_major_formatter(PercentFormatter(1.0))
     for panel in (left, right):
         panel.yaxis.set_major_formatter(PercentFormatter(1.0))
@@ -67,42 +82,70 @@ def roc_and_precision_recall(y: NDArray[Any], p: Floats, *, metrics: Mapping[str
 def reliability(y: NDArray[Any], p: Floats, *, metrics: Mapping[str, Interval], outcome: str) -> Figure:
     """Draw observed against predicted rates, in bins that expect equally many positives."""
     figure, (panel,) = _panels(1)
-    _draw_bins(panel, reliability_bins(y, p, n_bins=N_RELIABILITY_BINS))
-    _name(panel, f"Reliability: {outcome}", x="predicted probability (log)", y="observed rate (log)")
-    panel.set_title(
-        _with_interval("calibration error", metrics["calibration_error"]), loc="right", fontsize=9
+    bins = reliability_bins(y, p, n_bins=N_RELIABILITY_BINS)
+    _draw_bins(panel, bins, ends=_ends(bins))
+    _name(
+        panel,
+        f"Does predicted {outcome} come true?",
+        x="predicted probability (log)",
+        y="share that came true (log)",
     )
-    panel.legend(frameon=False, loc="upper left")
+    panel.set_title(
+        _with_interval("calibration error", metrics["calibration_error"]), loc="right", fontsize=9, color=INK
+    )
+    panel.legend(frameon=False, loc="upper left", fontsize=9, title=_counted(y, outcome), title_fontsize=9)
     return figure
 
 
 def reliability_by_slice(slices: Sequence[Slice]) -> Figure:
-    """Draw each slice's observed against predicted rates, with what the numbers allow to say."""
+    """Draw each slice's observed against predicted rates on the same axes, with what can be said."""
     figure, panels = _panels(len(slices), columns=3)
+    ends = _ends([b for part in slices for b in part.bins])
     for panel, part in zip(panels, slices, strict=True):
-        _draw_bins(panel, part.bins)
-        _name(panel, part.words, x="predicted (log)", y="observed (log)")
-        told = f"{part.events} of {part.n:,}: {part.observed.value:.2%}, predicted {part.predicted:.2%}"
-        panel.annotate(f"{told}\n{part.verdict}", (0.03, 0.9), xycoords="axes fraction", fontsize=9)
+        _draw_bins(panel, part.bins, ends=ends)
+        _name(panel, part.words, x="predicted probability (log)", y="share that came true (log)")
+        told = (
+            f"{part.events:,} of {part.n:,} buyers: {part.observed.value:.2%}\npredicted {part.predicted:.2%}"
+        )
+        panel.annotate(f"{told}: {part.verdict}", (0.03, 0.88), xycoords="axes fraction", fontsize=9)
+    handles = {
+        label: line
+        for panel in panels
+        for line, label in zip(*panel.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(handles.values(), handles, loc="outside lower center", ncols=len(handles), frameon=False)
     return figure
 
 
-def _draw_bins(panel: Axes, bins: Sequence[ReliabilityBin]) -> None:
+def _ends(bins: Sequence[ReliabilityBin]) -> tuple[float, float]:
+    """Give the range of both axes that shows every bin and every upper end."""
+    least = min(b.predicted for b in bins)
+    return least * 0.2, min(1.0, 1.25 * max(max(b.predicted, b.observed.high) for b in bins))
+
+
+def _draw_bins(panel: Axes, bins: Sequence[ReliabilityBin], *, ends: tuple[float, float]) -> None:
     predicted = np.array([b.predicted for b in bins])
     low, high = (np.array([getattr(b.observed, end) for b in bins]) for end in ("low", "high"))
-    observed = np.array([b.observed.value or np.nan for b in bins])
-    ends = (predicted.min() * 0.2, min(1.0, max(predicted.max(), high.max()) * 1.25))
-    ticks = (1.0, 2.0, 5.0) if ends[1] < 100 * ends[0] else (1.0,)
-    panel.plot(ends, ends, color=GREY, linestyle="--", label="perfect calibration")
+    observed = np.array([b.observed.value for b in bins])
+    none = observed <= ends[0]
+    panel.plot(ends, ends, color=GREY, linestyle="--", label="as predicted")
     panel.vlines(
         predicted, np.maximum(low, ends[0]), high, color=GOOD, linewidth=1.6, label="95% interval (Jeffreys)"
     )
-    panel.plot(predicted, observed, "o", color=GOOD, markersize=6, label="observed rate")
+    panel.plot(predicted[~none], observed[~none], "o", color=GOOD, markersize=6, label="came true")
+    if none.any():
+        at = np.full(none.sum(), ends[0])
+        panel.plot(predicted[none], at, "v", color=GOOD, markersize=7, clip_on=False, label="none, or below")
     panel.set(xscale="log", yscale="log", xlim=ends, ylim=ends)
     for axis in (panel.xaxis, panel.yaxis):
-        axis.set_major_locator(LogLocator(subs=ticks))
-        axis.set_major_formatter(FuncFormatter(_percent))
-        axis.set_minor_formatter(NullFormatter())
+        _of_powers(axis, subs=(1.0, 2.0, 5.0) if ends[1] < 100 * ends[0] else (1.0,))
+
+
+def _of_powers(axis: Axis, *, subs: Sequence[float] = (1.0,)) -> None:
+    """Label a logarithmic axis of shares; its minor ticks would take most of the time to draw."""
+    axis.set_major_locator(LogLocator(subs=subs))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(_percent))
 
 
 def gains(y: NDArray[Any], p: Floats, *, outcome: str) -> Figure:
@@ -120,9 +163,14 @@ def gains(y: NDArray[Any], p: Floats, *, outcome: str) -> Figure:
             f"riskiest {mark:.0%}: {at:.0%}", (mark, at), (8, -12), textcoords="offset points", fontsize=9
         )
     panel.set(xscale="log", xlim=(max(1 / len(y), 1e-4), 1), ylim=(0, 1.02))
-    panel.xaxis.set_major_formatter(FuncFormatter(_percent))
+    _of_powers(panel.xaxis)
     panel.yaxis.set_major_formatter(PercentFormatter(1.0))
-    _name(panel, f"Gains: {outcome}", x="share of buyers, riskiest first (log)", y="share of positives found")
+    _name(
+        panel,
+        f"How much {outcome} the riskiest hold",
+        x=f"share of buyers, riskiest first (log); {_counted(y, outcome)}",
+        y=f"share of {outcome} found",
+    )
     panel.legend(frameon=False, loc="upper left")
     return figure
 
@@ -142,8 +190,10 @@ def score_distribution(y: NDArray[Any], points: Floats, *, outcome: str) -> Figu
             label=f"{label} ({len(of_kind):,} rows)",
         )
     panel.set_xlim(300, 900)
-    panel.yaxis.set_major_formatter(PercentFormatter(1.0))
-    _name(panel, "Points by class", x="points (higher is better)", y="share of the class")
+    panel.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    _name(
+        panel, f"Points, with and without {outcome}", x="points (higher is better)", y="share of each group"
+    )
     panel.legend(frameon=False, loc="upper left")
     return figure
 
@@ -166,7 +216,8 @@ def importance_by_reason(score: BuyerScore, rows: Dataset, *, outcome: str, seed
     panel.barh(at - 0.2, means[0][order], height=0.38, color=GOOD, label=f"no {outcome}")
     panel.set_yticks(at, [_shortened(name) for name in names])
     panel.grid(axis="y", visible=False)
-    _name(panel, "What moves the score", x="mean size of its contribution, in log-odds", y="")
+    panel.set_ylim(-0.6, len(names) - 0.4)
+    _name(panel, "What moves the score", x="mean contribution, up or down (log-odds)", y="")
     panel.legend(frameon=False, loc="lower right")
     return figure
 
@@ -218,6 +269,11 @@ def _name(panel: Axes, title: str, *, x: str, y: str) -> None:
 
 def _with_interval(name: str, interval: Interval) -> str:
     return f"{name} {interval.value:.3f}  [{interval.low:.3f}, {interval.high:.3f}]"
+
+
+def _counted(y: NDArray[Any], outcome: str) -> str:
+    """Say what was looked at: a chart travels without its run."""
+    return f"{outcome} in {int(y.sum()):,} of {len(y):,} rows"
 
 
 def _percent(value: float, _: object) -> str:

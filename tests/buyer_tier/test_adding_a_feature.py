@@ -7,10 +7,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.serving.conftest import own_folder
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("backtest", "buyer_tier", "decisions", "features", "models", "serving", "training")
@@ -38,8 +41,9 @@ class Tree:
 
     def __init__(self, folder: Path) -> None:
         self.code, self.home = folder / "code", folder / "home"
+        unfinished = shutil.ignore_patterns("*.tmp.*", "*.pyc.*")  # of another process that is writing just now
         for package in PACKAGES:
-            shutil.copytree(ROOT / package, self.code / package)
+            shutil.copytree(ROOT / package, self.code / package, ignore=unfinished)
         catalog = self.code / "features" / "catalog.py"
         start = "    # Good history\n"
         text = catalog.read_text(encoding="utf-8")
@@ -62,8 +66,9 @@ class Tree:
 
 
 @pytest.fixture(scope="module")
-def grown(tmp_path_factory: pytest.TempPathFactory) -> Tree:
-    return Tree(tmp_path_factory.mktemp("grown"))
+def grown() -> Iterator[Tree]:
+    with own_folder() as folder:
+        yield Tree(folder)
 
 
 @pytest.mark.slow

@@ -8,9 +8,12 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.serving.conftest import own_folder
 
 SMALL = ("--buyers", "1500", "--days", "420", "--abuse-rate", "0.04")
 
@@ -29,8 +32,9 @@ def demo(home: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("demo") / "home"
+def home() -> Iterator[Path]:
+    with own_folder() as folder:
+        yield folder / "home"
 
 
 def assert_nothing_runs(home: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -45,3 +48,14 @@ def order_in(home: Path, **changes: Any) -> Order:
         "delays": (),
     }
     return Order(**given | changes)
+
+
+def copied(home: Path, to: Path) -> Order:
+    """Copy a store with its artifacts, which it knows by absolute paths; make an order for the copy."""
+    shutil.copytree(home / "mlartifacts", to / "mlartifacts")
+    with (
+        closing(sqlite3.connect(home / "mlflow.db")) as old,
+        closing(sqlite3.connect(to / "mlflow.db")) as new,
+    ):
+        new.executescript("\n".join(old.iterdump()).replace(str(home), str(to)))
+    return order_in(to)

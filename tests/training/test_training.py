@@ -103,28 +103,30 @@ def test_the_model_becomes_the_champion_of_its_catalog(trained: TrainingReport) 
     assert tuple(champion.score.get_feature_names_out()) == CATALOG.names
 
 
-def test_what_was_recorded_later_changes_nothing(log: pa.Table, trained: TrainingReport) -> None:
-    until = day(330)
+ENOUGH = datetime(2026, 12, 30, tzinfo=UTC)
+"""The first day of a history long enough to learn from and to judge on."""
+
+
+def test_on_the_first_day_that_is_enough_what_was_recorded_later_changes_nothing(
+    log: pa.Table, trained: TrainingReport
+) -> None:
+    until = ENOUGH
     early = log.filter(pa.compute.less(log["recorded_at"], pa.scalar(until, log["recorded_at"].type)))
     cut = train_abuse(log, tracking_uri=trained.tracking_uri, until=until)
     alone = train_abuse(early, tracking_uri=trained.tracking_uri, until=until)
     assert cut.metrics == alone.metrics
     assert cut.data_fingerprint == alone.data_fingerprint != trained.data_fingerprint
     assert cut.known_until == until
+    assert (cut.rows.train_snapshots, cut.rows.test_snapshots) == (("2026-05-01",), ("2026-09-01",))
 
 
-@pytest.mark.parametrize("until", [day(20), day(100), datetime(2026, 12, 29, tzinfo=UTC)])
+@pytest.mark.parametrize("until", [day(20), day(100), ENOUGH - timedelta(days=1)])
 def test_a_history_too_short_is_refused_with_the_day_it_will_be_long_enough(
     log: pa.Table, until: datetime, tmp_path: Path
 ) -> None:
     with pytest.raises(NoMatureSnapshot, match=r"learn from 2026-05-01 .* train again from 2026-12-30"):
         train_abuse(log, tracking_uri=uri_of(tmp_path), until=until)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_on_that_day_it_is_long_enough(log: pa.Table, tmp_path: Path) -> None:
-    report = train_abuse(log, tracking_uri=uri_of(tmp_path), until=datetime(2026, 12, 30, tzinfo=UTC))
-    assert (report.rows.train_snapshots, report.rows.test_snapshots) == (("2026-05-01",), ("2026-09-01",))
 
 
 def test_an_empty_history_is_refused(tmp_path: Path) -> None:
