@@ -2,56 +2,140 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
+from .limits import (
+    Budgets,
+    Caps,
+    CreditLine,
+    OpenCases,
+    ShopLimits,
+    limits_anything,
+    reduced_caps,
+    reduced_credit,
+)
 from .request import GoodsType
+from .setting import DECLARED, Setting, setting
+from .standing_policy import StandingPolicy
+
+OptionalRule = Literal["kill_switch", "shop_quality", "caps", "open_case", "credit_line", "budget"]
+Limits = tuple[Caps, CreditLine]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Policy:
-    """Thresholds of one policy version.
+    """Thresholds of one policy version; docs/policies.md lists every setting with its limits.
 
     Attributes
     ----------
-    version : str
-        Name of this policy, written on every decision.
-    cap_fen : int
-        The paid amount must be below this (300 yuan: 29,999 fen passes, 30,000 fen does not).
-    excluded_goods_types : tuple of str
-        Goods that are never refunded automatically.
-    excluded_shops, excluded_categories : frozenset of str
-        Scoping by shop and by category (the notice's 1.7.2); empty means all are in scope.
-    quality_score_min : float or None
-        Cut-off of the quality tier in points. The scale is a calibrated probability: 730 points are an
-        expected abuse rate of 1.8 %. None demands the model's guaranteed cut-off (`with_guarantee`); until
-        there is one, nobody is a quality user.
-    low_score_max : float
-        Below this the tier is ``low``. 680 points are an expected abuse rate of 7.9 %.
-    tier_hysteresis_points : float
-        How far beyond the edge a buyer of the quality or low tier must move to leave it: entered at
-        `quality_score_min`, kept down to so many points below. 0 means that both edges are sharp.
-    min_completed_orders : int
-    min_tenure_days : float
-        A buyer with less history is ``new``, never a quality user.
-    clock_tolerance_seconds : int
-        How far ahead of the service's clock a request may be dated.
+    asks : frozenset of str
+        Which of the rules beyond the notice's this policy turns on.
+    needs_usage, needs_shop : bool
+        Whether a decision must be given what was used, or measured of the shop.
+    limits_when : dict
+        Caps and credit line of the states of standing that reduce them.
     """
 
-    version: str
-    cap_fen: int = 30_000
-    excluded_goods_types: tuple[GoodsType, ...] = ("virtual", "customized")
-    excluded_shops: frozenset[str] = frozenset()
-    excluded_categories: frozenset[str] = frozenset()
-    quality_score_min: float | None = 730.0
-    low_score_max: float = 680.0
-    tier_hysteresis_points: float = 0.0
-    min_completed_orders: int = 3
-    min_tenure_days: float = 30.0
-    clock_tolerance_seconds: int = 300
+    version: str = field(metadata={DECLARED: Setting(doc="Name of this policy, written on every decision.")})
+    stopped: bool = setting(False, "The kill switch: every request goes to a person.")
+    cap_fen: int = setting(
+        30_000, "The paid amount must be below this: 29,999 fen pass, 30,000 do not.", low=0, high=10**15
+    )
+    excluded_goods_types: tuple[GoodsType, ...] = setting(
+        ("virtual", "customized"),
+        "Goods that are never refunded automatically.",
+        words=("physical", "virtual", "customized"),
+    )
+    only_shops: frozenset[str] = setting(frozenset(), "Only these shops; none named: all.")
+    excluded_shops: frozenset[str] = setting(frozenset(), "Not these shops.")
+    only_categories: frozenset[str] = setting(frozenset(), "Only these categories; none named: all.")
+    excluded_categories: frozenset[str] = setting(frozenset(), "Not these categories.")
+    quality_score_min: float | None = setting(
+        730.0,
+        "Cut-off of the quality tier in points, a calibrated probability: 730 are an expected abuse rate of "
+        "1.8 %. `guaranteed` demands the model's proven cut-off; without one nobody is a quality user.",
+        low=300.0,
+        high=900.0,
+        none_word="guaranteed",
+    )
+    low_score_max: float = setting(
+        680.0,
+        "Below this the tier is low. 680 points are an expected abuse rate of 7.9 %.",
+        low=300.0,
+        high=900.0,
+    )
+    tier_hysteresis_points: float = setting(
+        0.0,
+        "How far beyond the edge a buyer of the quality or low tier must move to leave it: entered at "
+        "`quality_score_min`, kept down to so many points below.",
+        low=0.0,
+        high=600.0,
+    )
+    min_completed_orders: int = setting(
+        3, "A buyer with fewer is new, never a quality user.", low=0, high=10**6
+    )
+    min_tenure_days: float = setting(
+        30.0, "A buyer known for fewer days is new, never a quality user.", low=0.0, high=36_500.0
+    )
+    clock_tolerance_seconds: int = setting(
+        300, "How far ahead of the service's clock a request may be dated.", low=0, high=86_400
+    )
+    request_max_age_days: float | None = setting(
+        None, "How long before the service's clock a request may be dated.", low=0.0, high=36_500.0
+    )
+    shop: ShopLimits = field(default_factory=ShopLimits)
+    caps: Caps = field(default_factory=Caps)
+    open_cases: OpenCases = field(default_factory=OpenCases)
+    credit_line: CreditLine = field(default_factory=CreditLine)
+    budgets: Budgets = field(default_factory=Budgets)
+    standing: StandingPolicy = field(default_factory=StandingPolicy)
+    asks: frozenset[OptionalRule] = field(init=False, repr=False, compare=False)
+    needs_usage: bool = field(init=False, repr=False, compare=False)
+    needs_shop: bool = field(init=False, repr=False, compare=False)
+    limits_when: dict[str, Limits] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Work out once what every decision asks."""
+        asks = frozenset(_asked(self))
+        object.__setattr__(self, "asks", asks)
+        object.__setattr__(self, "needs_usage", bool(asks & {"caps", "open_case", "credit_line", "budget"}))
+        object.__setattr__(self, "needs_shop", "shop_quality" in asks)
+        object.__setattr__(self, "limits_when", _limits_when(self))
+
+    def limits(self, state: str) -> Limits:
+        """Give the caps and the credit line that hold in a state of standing."""
+        return self.limits_when.get(state) or (self.caps, self.credit_line)
+
+
+def _asked(policy: Policy) -> list[OptionalRule]:
+    shop = policy.shop
+    quality = (shop.max_late_ship_rate, shop.max_tracking_lag_p90_hours, shop.max_dispute_rate)
+    on: dict[OptionalRule, bool] = {
+        "kill_switch": policy.stopped,
+        "shop_quality": any(limit is not None for limit in quality),
+        "caps": limits_anything(policy.caps),
+        "open_case": policy.open_cases.one_at_a_time,
+        "credit_line": limits_anything(policy.credit_line),
+        "budget": limits_anything(policy.budgets),
+    }
+    return [rule for rule, is_on in on.items() if is_on]
+
+
+def _limits_when(policy: Policy) -> dict[str, Limits]:
+    shares = {
+        "watch": policy.standing.watch_caps_percent,
+        "probation": policy.standing.probation_caps_percent,
+    }
+    return {
+        state: (reduced_caps(policy.caps, share), reduced_credit(policy.credit_line, share))
+        for state, share in shares.items()
+        if share != 100
+    }
 
 
 NOTICE = Policy(version="notice-2023-09-06")
-"""The shipped default."""
+"""The shipped default: the one source that the command line prints and the service starts with."""
 
 
 def with_guarantee(policy: Policy, cut_off: float | None) -> Policy:

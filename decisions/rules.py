@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from .caps import NOTHING_USED, Usage
 from .policy import Policy
-from .request import BuyerEvidence, OrderEvidence, RefundRequest
-from .standing import Standing
+from .request import UNKNOWN_SHOP, BuyerEvidence, OrderEvidence, RefundRequest, ShopEvidence
+from .standing import State
 from .tiers import Tier
 
 
@@ -21,9 +22,11 @@ class Case:
     buyer: BuyerEvidence
     order: OrderEvidence
     tier: Tier
-    standing: Standing
+    standing: State
     policy: Policy
     decided_at: datetime
+    usage: Usage = NOTHING_USED
+    shop: ShopEvidence = UNKNOWN_SHOP
 
 
 @dataclass(frozen=True, slots=True)
