@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Final, Literal
 
 from .caps import NOTHING_USED, Usage
+from .case import Case, Verdict
 from .message import Message
 from .policy import Policy
 from .request import UNKNOWN_SHOP, BuyerEvidence, OrderEvidence, RefundRequest, ShopEvidence
-from .rules import Case, Verdict, judge
+from .rules import judge
 from .standing import Standing, State, state_of
 from .tiers import Tier, tier_of
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Literal
 
 from .limits import (
@@ -35,6 +36,8 @@ class Policy:
         Whether a decision must be given what was used, or measured of the shop.
     limits_when : dict
         Caps and credit line of the states of standing that reduce them.
+    clock_tolerance, request_max_age : timedelta
+        The settings of that name as spans.
     """
 
     version: str = field(metadata={DECLARED: Setting(doc="Name of this policy, written on every decision.")})
@@ -94,6 +97,8 @@ class Policy:
     needs_usage: bool = field(init=False, repr=False, compare=False)
     needs_shop: bool = field(init=False, repr=False, compare=False)
     limits_when: dict[str, Limits] = field(init=False, repr=False, compare=False)
+    clock_tolerance: timedelta = field(init=False, repr=False, compare=False)
+    request_max_age: timedelta | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Work out once what every decision asks."""
@@ -102,6 +107,9 @@ class Policy:
         object.__setattr__(self, "needs_usage", bool(asks & {"caps", "open_case", "credit_line", "budget"}))
         object.__setattr__(self, "needs_shop", "shop_quality" in asks)
         object.__setattr__(self, "limits_when", _limits_when(self))
+        object.__setattr__(self, "clock_tolerance", timedelta(seconds=self.clock_tolerance_seconds))
+        oldest = self.request_max_age_days
+        object.__setattr__(self, "request_max_age", None if oldest is None else timedelta(days=oldest))
 
     def limits(self, state: str) -> Limits:
         """Give the caps and the credit line that hold in a state of standing."""

@@ -26,37 +26,39 @@ SignalKind = Literal[
     "found_shipped",
     "cap_hit",
     "linked_abuse",
+    "link_cleared",
     "scored",
     "operator_warned",
     "operator_restricted",
     "operator_revoked",
     "operator_reinstated",
     "appeal_filed",
-    "appeal_upheld",
-    "appeal_overturned",
+    "appeal_rejected",
+    "appeal_granted",
 ]
 STRIKE_KINDS: Final = ("dispute_lost", "found_shipped", "cap_hit", "linked_abuse")
 OPERATOR_KINDS: Final = ("operator_warned", "operator_restricted", "operator_revoked", "operator_reinstated")
-APPEAL_KINDS: Final = ("appeal_filed", "appeal_upheld", "appeal_overturned")
+APPEAL_KINDS: Final = ("appeal_filed", "appeal_rejected", "appeal_granted")
+Place = tuple[datetime, datetime, str]
+"""The place of a signal in the order of signals: (at, occurred_at, signal_id)."""
 
 Rule = Literal[
     "enough_history",
     "too_little_history",
     "abuse_confirmed",
     "abuse_cleared",
-    "points",
-    "points_decayed",
+    "strike",
+    "probation_broken",
+    "link_cleared",
     "score_low",
     "score_recovered",
-    "probation_broken",
     "term_over",
     "operator",
     "appeal_filed",
-    "appeal_upheld",
-    "appeal_overturned",
-    "strike",
+    "appeal_rejected",
+    "appeal_granted",
 ]
-"""Why a standing moved, or what was noted without a move (``strike``, ``appeal_filed``, …)."""
+"""Why a standing moved, or what was noted without a move."""
 
 Evidence = tuple[tuple[str, str | int | float | bool], ...]
 
@@ -72,8 +74,9 @@ class Signal:
     signal_id : str
         Unique: the event's, the decision's or the action's id. The same id again changes nothing.
     kind : str
-        ``linked_abuse``: an account that shares a link is a confirmed abuser; ``reference`` names the link.
-        ``scored``: the score was read, in a decision or a sweep. ``appeal_*``: ``reference`` is the appeal.
+        ``linked_abuse``: an account that shares a link is a confirmed abuser, ``link_cleared``: it no longer
+        is; ``reference`` is that account, as the same text in both.
+        ``scored``: the score was read, in a decision or a sweep. ``appeal_granted``: the buyer was right.
     at : datetime
         When the platform knew, timezone-aware.
     occurred_at : datetime, optional
@@ -106,15 +109,21 @@ class Signal:
     enough_history: bool | None = None
     until: datetime | None = None
 
+    @property
+    def place(self) -> Place:
+        """Where the signal belongs among others."""
+        return self.at, self.occurred_at or self.at, self.signal_id
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Strike:
-    """Points against a buyer: where from, when known, how many at first."""
+    """Points against a buyer: where from, when known, how many at first, about what."""
 
     signal_id: str
     kind: SignalKind
     at: datetime
     points: int
+    reference: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,7 +136,8 @@ class Standing:
     since : datetime or None
         When this state began.
     until : datetime or None
-        When it ends by itself: a restriction, a revocation with a term, probation.
+        When it ends by itself: a restriction, a revocation with a term, probation. A watch ends then at the
+        earliest: once points and score allow it.
     rule : str or None
         Why it began.
     strikes : tuple of Strike
@@ -140,14 +150,15 @@ class Standing:
         Whether the buyer is known well enough to be eligible rather than new.
     abuse : bool
         A confirmation of abuse stands.
-    verdict : tuple or None
-        Order key of the last verdict on abuse: an earlier one that comes late changes nothing.
+    verdict, reading : tuple or None
+        Places of the last verdict on abuse and of the last score that changed something: an earlier one that
+        comes late changes nothing.
     held, held_until : str, datetime or None
         The state under a confirmation of abuse, to which its clearing goes back.
     appeal : str or None
         The open appeal.
     acted : tuple of str
-        Ids of people's actions and verdicts that were taken into account.
+        Ids of people's actions that were taken into account.
     changed_at : datetime or None
         When anything here last changed.
     version : int
@@ -163,7 +174,8 @@ class Standing:
     low_score: bool = False
     enough_history: bool = False
     abuse: bool = False
-    verdict: tuple[datetime, datetime, str] | None = None
+    verdict: Place | None = None
+    reading: Place | None = None
     held: State | None = None
     held_until: datetime | None = None
     appeal: str | None = None
@@ -180,7 +192,8 @@ class Transition:
     """One change of a standing, complete enough to build the standing again from all of them in order.
 
     ``from_state`` equals ``to_state`` where something was noted and nothing moved. The last fields say what
-    else of the record changed; None where it did not.
+    else of the record changed; None where it did not. ``forgiven`` ends all strikes, ``lifted`` those through
+    the account that it names.
 
     Attributes
     ----------
@@ -199,7 +212,7 @@ class Transition:
     way_back : Message
         How to get back, for the buyer.
     label : str or None
-        The event that the log must be told: an overturned revocation is ``abuse_cleared``.
+        The event that the log must be told: a revocation overturned on appeal is ``abuse_cleared``.
     """
 
     version: int
@@ -217,10 +230,12 @@ class Transition:
     label: Literal["abuse_cleared"] | None = None
     strike: Strike | None = None
     forgiven: bool = False
+    lifted: str | None = None
     low_score: bool | None = None
     enough_history: bool | None = None
     abuse: bool | None = None
-    verdict: tuple[datetime, datetime, str] | None = None
+    verdict: Place | None = None
+    reading: Place | None = None
     held: State | None = None
     held_until: datetime | None = None
     appeal: str | None = None

@@ -71,6 +71,7 @@ class StandingPolicy:
     watch_hysteresis_points: float = setting(
         0.0, "A score ends the watch only so many points above `watch_below_score`.", low=0.0, high=600.0
     )
+    watch_days: float = setting(30.0, "The least time that a watch lasts.", low=0.0, high=STRIKE_MEMORY_DAYS)
     restrict_days: float = setting(
         30.0, "How long a restriction by points lasts.", low=1.0, high=STRIKE_MEMORY_DAYS
     )
