@@ -19,6 +19,7 @@ from .commands import (
     keys,
     load,
     models,
+    policy,
     retrain,
     score,
     serve,
@@ -47,6 +48,7 @@ app.command()(load.load)
 app.command()(serve.serve)
 app.command()(score.score)
 app.command()(decide.decide)
+app.add_typer(policy.app, name="policy")
 app.add_typer(keys.app, name="keys")
 app.command()(doctor.doctor)
 

@@ -1,4 +1,4 @@
-"""Where a policy refunds automatically at all: the kill switch, lists of shops and categories, shop figures."""
+"""Where a policy refunds automatically at all: kill switch, lists of shops and categories, shop figures."""
 
 from __future__ import annotations
 
