@@ -11,6 +11,8 @@ def objection(standing: Standing, signal: Signal) -> str | None:
     """Say why a person's action can have no effect, for an answer of 409; None when it can."""
     if signal.signal_id in standing.acted:
         return "this action was taken before"
+    if standing.latest is not None and signal.place < standing.latest:
+        return f"the standing changed at {standing.latest[0].isoformat()}, after this action; look again"
     state, kind = standing.state, signal.kind
     if kind == "appeal_filed":
         if standing.appeal is not None:
@@ -97,8 +99,7 @@ def _appeal(standing: Standing, signal: Signal, policy: Policy) -> Transition:
         to_state=base_state(standing),
         signal=signal,
         appeal_closed=True,
-        forgiven=True,
+        forgives=True,
         abuse=False if standing.abuse else None,
-        verdict=(at, at, signal.signal_id) if revoked else None,
         label="abuse_cleared" if revoked else None,
     )

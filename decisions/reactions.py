@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .people import acted
 from .policy import Policy
-from .standing import STRIKE_KINDS, Evidence, Rule, Signal, Standing, State, Transition
+from .standing import STRIKE_KINDS, Evidence, Rule, Signal, Standing, State, Strike, Transition
 from .standing_events import is_link_to
 from .standing_policy import StandingPolicy
 from .strikes import struck
@@ -28,17 +28,23 @@ def reaction(standing: Standing, signal: Signal, policy: Policy) -> Transition |
 
 def _link_cleared(standing: Standing, signal: Signal, policy: Policy) -> Transition | None:
     account, at = signal.reference, effective(standing, signal)
-    if account is None or not any(is_link_to(s, account) for s in standing.strikes):
+    if standing.forgiven is not None and signal.place <= standing.forgiven:
         return None
-    return made(standing, policy, at=at, rule="link_cleared", signal=signal, lifted=account)
+    linked = any(is_link_to(s, account) for s in standing.strikes)
+    if account is None or not (linked or policy.standing.points.linked_abuse):
+        return None
+    if any(s.kind == "link_cleared" and s.signal_id == signal.signal_id for s in standing.strikes):
+        return None
+    mark = Strike(signal_id=signal.signal_id, kind="link_cleared", at=signal.at, points=0, reference=account)
+    return made(standing, policy, at=at, rule="link_cleared", signal=signal, lifted=account, strike=mark)
 
 
 def _confirmed(standing: Standing, signal: Signal, policy: Policy) -> Transition | None:
-    at, place = effective(standing, signal), signal.place
+    at = effective(standing, signal)
     if _is_outdated(standing, signal):
         return None
     if standing.abuse:
-        return made(standing, policy, at=at, rule="abuse_confirmed", signal=signal, verdict=place)
+        return made(standing, policy, at=at, rule="abuse_confirmed", signal=signal)
     return made(
         standing,
         policy,
@@ -47,18 +53,17 @@ def _confirmed(standing: Standing, signal: Signal, policy: Policy) -> Transition
         to_state="revoked",
         signal=signal,
         abuse=True,
-        verdict=place,
         held=standing.state,
         held_until=standing.until,
     )
 
 
 def _cleared(standing: Standing, signal: Signal, policy: Policy) -> Transition | None:
-    at, place = effective(standing, signal), signal.place
+    at = effective(standing, signal)
     if _is_outdated(standing, signal):
         return None
     if not standing.abuse:
-        return made(standing, policy, at=at, rule="abuse_cleared", signal=signal, verdict=place)
+        return made(standing, policy, at=at, rule="abuse_cleared", signal=signal)
     held = base_state(standing) if standing.held in (None, "new", "eligible") else standing.held
     return made(
         standing,
@@ -69,7 +74,6 @@ def _cleared(standing: Standing, signal: Signal, policy: Policy) -> Transition |
         until=standing.held_until,
         signal=signal,
         abuse=False,
-        verdict=place,
     )
 
 
@@ -106,7 +110,6 @@ def _scored(standing: Standing, signal: Signal, policy: Policy) -> Transition | 
         signal=signal,
         low_score=low,
         enough_history=enough,
-        reading=signal.place,
     )
 
 

@@ -141,7 +141,8 @@ class Standing:
     rule : str or None
         Why it began.
     strikes : tuple of Strike
-        Ordered by (at, signal_id); those older than three years are dropped.
+        Ordered by (at, signal_id); those older than three years are dropped. One of kind ``link_cleared`` is
+        no strike but remembers that those through the account were lifted.
     warned_at : datetime or None
         When the present watch began, that is, when the buyer was warned.
     low_score : bool
@@ -159,8 +160,10 @@ class Standing:
         The open appeal.
     acted : tuple of str
         Ids of people's actions that were taken into account.
-    changed_at : datetime or None
-        When anything here last changed.
+    forgiven : tuple or None
+        Place of the granted appeal that ended all strikes up to it.
+    changed_at, latest : datetime, tuple or None
+        When anything here last changed, and the place of the latest signal or end of a term that did it.
     version : int
         How many transitions it was built from.
     """
@@ -180,7 +183,9 @@ class Standing:
     held_until: datetime | None = None
     appeal: str | None = None
     acted: tuple[str, ...] = ()
+    forgiven: Place | None = None
     changed_at: datetime | None = None
+    latest: Place | None = None
     version: int = 0
 
 
@@ -192,7 +197,7 @@ class Transition:
     """One change of a standing, complete enough to build the standing again from all of them in order.
 
     ``from_state`` equals ``to_state`` where something was noted and nothing moved. The last fields say what
-    else of the record changed; None where it did not. ``forgiven`` ends all strikes, ``lifted`` those through
+    else of the record changed; None where it did not. ``forgives`` ends all strikes, ``lifted`` those through
     the account that it names.
 
     Attributes
@@ -201,6 +206,9 @@ class Transition:
         The standing's version after it: 1, 2, … without a gap.
     at : datetime
         When it takes effect: the signal's instant, or the end of a term.
+    place : tuple
+        The signal's place in the order of signals; that of a term's end comes before the signals of its
+        instant.
     rule : str
     signal_id, kind : str or None
         The signal; None when time alone did it.
@@ -217,6 +225,7 @@ class Transition:
 
     version: int
     at: datetime
+    place: Place
     from_state: State
     to_state: State
     rule: Rule
@@ -229,13 +238,11 @@ class Transition:
     way_back: Message
     label: Literal["abuse_cleared"] | None = None
     strike: Strike | None = None
-    forgiven: bool = False
+    forgives: bool = False
     lifted: str | None = None
     low_score: bool | None = None
     enough_history: bool | None = None
     abuse: bool | None = None
-    verdict: Place | None = None
-    reading: Place | None = None
     held: State | None = None
     held_until: datetime | None = None
     appeal: str | None = None

@@ -38,15 +38,21 @@ def folded(standing: Standing, transition: Transition) -> Standing:
         low_score=_or(transition.low_score, standing.low_score),
         enough_history=_or(transition.enough_history, standing.enough_history),
         abuse=_or(transition.abuse, standing.abuse),
-        verdict=transition.verdict or standing.verdict,
-        reading=transition.reading or standing.reading,
+        verdict=transition.place if _is_verdict(transition) else standing.verdict,
+        reading=transition.place if transition.kind == "scored" else standing.reading,
         held=held,
         held_until=held_until,
         appeal=None if transition.appeal_closed else transition.appeal or standing.appeal,
         acted=_acted(standing, transition),
+        forgiven=transition.place if transition.forgives else standing.forgiven,
         changed_at=transition.at,
+        latest=transition.place if standing.latest is None else max(transition.place, standing.latest),
         version=transition.version,
     )
+
+
+def _is_verdict(transition: Transition) -> bool:
+    return transition.kind in ("abuse_confirmed", "abuse_cleared") or transition.label is not None
 
 
 def _or(said: bool | None, known: bool) -> bool:
@@ -62,17 +68,18 @@ def _held(standing: Standing, transition: Transition) -> tuple[Any, datetime | N
 
 
 def _strikes(standing: Standing, transition: Transition) -> tuple[Strike, ...]:
-    if transition.forgiven:
+    if transition.forgives:
         return ()
-    standing_on = standing.strikes
+    before = standing.strikes
     if transition.lifted is not None:
-        standing_on = tuple(s for s in standing_on if not is_link_to(s, transition.lifted))
+        until = transition.place[0]
+        before = tuple(s for s in before if s.at > until or not is_link_to(s, transition.lifted))
     added = () if transition.strike is None else (transition.strike,)
-    kept = (s for s in standing_on + added if transition.at - s.at < _MEMORY)
+    kept = (s for s in before + added if transition.at - s.at < _MEMORY)
     return tuple(sorted(kept, key=lambda s: (s.at, s.signal_id)))
 
 
-def is_link_to(strike: Strike, account: str) -> bool:
+def is_link_to(strike: Strike, account: str | None) -> bool:
     """Tell whether a strike came through a link to an account."""
     return strike.kind == "linked_abuse" and strike.reference == account
 
@@ -126,6 +133,8 @@ def _plain(value: Any) -> Any:
 
 _TIMES: Final = ("at", "until", "since", "warned_at", "changed_at", "held_until")
 
+_PLACES: Final = ("place", "verdict", "reading", "forgiven", "latest")
+
 
 def from_event(event: dict[str, Any]) -> Transition:
     """Read what `as_event` wrote."""
@@ -149,7 +158,7 @@ def from_record(record: dict[str, Any]) -> Standing:
 def _with_times(plain: dict[str, Any]) -> dict[str, Any]:
     read = dict(plain)
     read.update({name: _time(plain[name]) for name in _TIMES if name in plain})
-    read.update({name: _place(plain[name]) for name in ("verdict", "reading") if name in plain})
+    read.update({name: _place(plain[name]) for name in _PLACES if name in plain})
     return read
 
 

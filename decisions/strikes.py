@@ -23,7 +23,8 @@ def struck(standing: Standing, signal: Signal, policy: Policy) -> Transition | N
         points=points,
         reference=signal.reference,
     )
-    if points_of(strike, at, rules) == 0 or _is_known(standing, strike):
+    forgiven = standing.forgiven is not None and signal.place <= standing.forgiven
+    if forgiven or points_of(strike, at, rules) == 0 or _is_known(standing, strike):
         return None
     total = total_points((*standing.strikes, strike), at, rules)
     state = None if standing.abuse else _leads_to(standing, signal, total, rules)
@@ -46,11 +47,18 @@ def struck(standing: Standing, signal: Signal, policy: Policy) -> Transition | N
 
 
 def _is_known(standing: Standing, strike: Strike) -> bool:
-    """Tell whether the strike counted before: the same signal, or a cap hit on a day that has one."""
-    if strike.kind != "cap_hit":
-        return any(s.signal_id == strike.signal_id for s in standing.strikes)
-    day = day_of(microseconds_of(strike.at))
-    return any(s.kind == "cap_hit" and day_of(microseconds_of(s.at)) == day for s in standing.strikes)
+    """Tell whether the strike counted before, or a cap hit of its day, or its account was cleared since."""
+    if strike.kind == "cap_hit":
+        day = day_of(microseconds_of(strike.at))
+        return any(s.kind == "cap_hit" and day_of(microseconds_of(s.at)) == day for s in standing.strikes)
+    return any(
+        s.signal_id == strike.signal_id or (s.kind == "link_cleared" and _is_lifted_by(strike, s))
+        for s in standing.strikes
+    )
+
+
+def _is_lifted_by(strike: Strike, mark: Strike) -> bool:
+    return strike.kind == "linked_abuse" and strike.reference == mark.reference and strike.at <= mark.at
 
 
 def _leads_to(standing: Standing, signal: Signal, total: float, rules: StandingPolicy) -> State | None:

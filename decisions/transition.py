@@ -33,6 +33,7 @@ def made(
     return Transition(
         version=standing.version + 1,
         at=at,
+        place=(at, at, "") if signal is None else signal.place,
         from_state=standing.state,
         to_state=state,
         rule=rule,

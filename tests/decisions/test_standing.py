@@ -149,9 +149,12 @@ class TestLinks:
             signal("linked_abuse", 1, name="x", reference="q"),
         ]
         standing, transitions = moved(known(), *linked, signal("link_cleared", 2, reference="p"))
-        assert [s.reference for s in standing.strikes] == ["q"]
+        assert [s.reference for s in standing.strikes if s.points] == ["q"]
         assert transitions[-1].rule == "link_cleared"
-        assert moved(signal("link_cleared", 3, reference="p"), standing=standing)[1] == ()
+        again = signal("linked_abuse", 1, reference="p")
+        assert moved(again, standing=standing, now=3) == (standing, ())
+        anew, _ = moved(signal("linked_abuse", 4, reference="p"), standing=standing)
+        assert [s.reference for s in anew.strikes if s.points] == ["q", "p"]
 
 
 def test_only_one_cap_hit_a_day_of_shanghai_counts() -> None:

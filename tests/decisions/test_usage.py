@@ -67,7 +67,7 @@ def facts_and_question(draw: st.DrawFn) -> tuple[list[Fact], datetime]:
     return facts, max(as_of, latest - DAY)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     asked=facts_and_question(),
     own=st.sampled_from([None, "a0", "a3"]),
