@@ -10,8 +10,8 @@ from typing import Final, Literal
 
 from .setting import setting
 
-MOST_FEN: Final = 10**15
-"""Beyond this no amount is meant: a database's integers hold a thousand times as much."""
+MOST_FEN: Final = 10**12
+"""Ten billion yuan: beyond this no amount is meant."""
 MOST_REFUNDS: Final = 10**6
 LONGEST_CASE_DAYS: Final = 365.0
 

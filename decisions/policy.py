@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Literal
 
 from .limits import (
+    MOST_FEN,
     Budgets,
     Caps,
     CreditLine,
@@ -43,7 +44,7 @@ class Policy:
     version: str = field(metadata={DECLARED: Setting(doc="Name of this policy, written on every decision.")})
     stopped: bool = setting(False, "The kill switch: every request goes to a person.")
     cap_fen: int = setting(
-        30_000, "The paid amount must be below this: 29,999 fen pass, 30,000 do not.", low=0, high=10**15
+        30_000, "The paid amount must be below this: 29,999 fen pass, 30,000 do not.", low=0, high=MOST_FEN
     )
     excluded_goods_types: tuple[GoodsType, ...] = setting(
         ("virtual", "customized"),

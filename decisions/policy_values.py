@@ -60,7 +60,7 @@ def limits_said(setting: Declared) -> str:
 
 
 def _figure(limit: float | None) -> str:
-    return "any" if limit is None else f"{limit:,.15g}"
+    return "any" if limit is None else f"{limit:,g}" if limit != int(limit) else f"{int(limit):,}"
 
 
 def _text(setting: Declared, found: Any) -> str:
