@@ -156,27 +156,30 @@ class Ledger:
         if not self.cases:
             return Usage(shop=shop, platform=platform)
         us = microseconds_of(as_of)
-        starts = (day_start(us), us - 7 * DAY_US, us - 30 * DAY_US)
-        counts, sums = [0, 0, 0], [0, 0, 0]
-        open_cases = unsettled = 0
+        today, week, month = day_start(us), us - 7 * DAY_US, us - 30 * DAY_US
+        refunds_day = fen_day = refunds_7 = fen_7 = refunds_30 = fen_30 = open_cases = unsettled = 0
         forgotten = us - int(forgotten_after_days * DAY_US)
         for case in self.cases:
-            granted = case.granted_us
-            if granted is not None:
-                for i, start in enumerate(starts):
-                    if granted >= start:
-                        counts[i] += 1
-                        sums[i] += case.granted_fen
+            granted, fen = case.granted_us, case.granted_fen
+            if granted is not None and granted >= month:
+                refunds_30 += 1
+                fen_30 += fen
+                if granted >= week:
+                    refunds_7 += 1
+                    fen_7 += fen
+                    if granted >= today:
+                        refunds_day += 1
+                        fen_day += fen
             if case.closed_us is None and _begun(case) >= forgotten:
                 open_cases += case.after_sale_id != own
-                unsettled += case.granted_fen
+                unsettled += fen
         return Usage(
-            refunds_day=counts[0],
-            fen_day=sums[0],
-            refunds_7_days=counts[1],
-            fen_7_days=sums[1],
-            refunds_30_days=counts[2],
-            fen_30_days=sums[2],
+            refunds_day=refunds_day,
+            fen_day=fen_day,
+            refunds_7_days=refunds_7,
+            fen_7_days=fen_7,
+            refunds_30_days=refunds_30,
+            fen_30_days=fen_30,
             open_cases=open_cases,
             unsettled_fen=unsettled,
             shop=shop,
@@ -230,5 +233,13 @@ class DayLosses:
         if not self.days:
             return NO_LOSSES
         today = day_of(microseconds_of(as_of))
-        day, week, month = (sum(f for d, f in self.days if d > today - n) for n in (1, 7, 30))
+        day = week = month = 0
+        for lost_on, fen in self.days:
+            ago = today - lost_on
+            if ago < 30:
+                month += fen
+                if ago < 7:
+                    week += fen
+                    if ago < 1:
+                        day += fen
         return Losses(day=day, days_7=week, days_30=month)

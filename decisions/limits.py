@@ -106,24 +106,7 @@ class ShopLimits:
     )
 
 
-Part = CreditLine | Caps | OpenCases | Budgets | ShopLimits
-
-
-def limits_anything(part: CreditLine | Caps | Budgets) -> bool:
-    """Tell whether any limit of the part is on."""
-    return any(getattr(part, f.name) is not None for f in fields(part))
-
-
-def reduced_caps(caps: Caps, percent: int) -> Caps:
-    """Take so many percent of every cap, whole refunds and fen rounded down; what is off stays off."""
-    return Caps(**_reduced(caps, percent))
-
-
-def reduced_credit(credit: CreditLine, percent: int) -> CreditLine:
-    """Take so many percent of every line, fen rounded down; what is off stays off."""
-    return CreditLine(**_reduced(credit, percent))
-
-
-def _reduced(part: Caps | CreditLine, percent: int) -> dict[str, int | None]:
-    limits = {f.name: getattr(part, f.name) for f in fields(part)}
-    return {name: None if limit is None else limit * percent // 100 for name, limit in limits.items()}
+def limits_on(part: Caps | CreditLine | Budgets | ShopLimits) -> dict[str, int | float]:
+    """Give the limits of a part that are on, by their settings' names in order."""
+    found = {f.name: getattr(part, f.name) for f in fields(part)}
+    return {name: limit for name, limit in found.items() if isinstance(limit, (int, float))}

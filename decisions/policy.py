@@ -6,23 +6,13 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Literal
 
-from .limits import (
-    MOST_FEN,
-    Budgets,
-    Caps,
-    CreditLine,
-    OpenCases,
-    ShopLimits,
-    limits_anything,
-    reduced_caps,
-    reduced_credit,
-)
+from .in_force import BudgetLine, InForce, ShopLine, budget_lines, limits_in_force, shop_lines
+from .limits import MOST_FEN, Budgets, Caps, CreditLine, OpenCases, ShopLimits, limits_on
 from .request import GoodsType
 from .setting import DECLARED, Setting, setting
 from .standing_policy import StandingPolicy
 
 OptionalRule = Literal["kill_switch", "shop_quality", "caps", "open_case", "credit_line", "budget"]
-Limits = tuple[Caps, CreditLine]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,7 +26,9 @@ class Policy:
     needs_usage, needs_shop : bool
         Whether a decision must be given what was used, or measured of the shop.
     limits_when : dict
-        Caps and credit line of the states of standing that reduce them.
+        Caps and credit line in force, by state of standing; ``eligible`` for all that reduce nothing.
+    budget_lines, shop_lines : tuple
+        The budgets and the limits of shop quality that are on.
     clock_tolerance, request_max_age : timedelta
         The settings of that name as spans.
     """
@@ -97,7 +89,9 @@ class Policy:
     asks: frozenset[OptionalRule] = field(init=False, repr=False, compare=False)
     needs_usage: bool = field(init=False, repr=False, compare=False)
     needs_shop: bool = field(init=False, repr=False, compare=False)
-    limits_when: dict[str, Limits] = field(init=False, repr=False, compare=False)
+    limits_when: dict[str, InForce] = field(init=False, repr=False, compare=False)
+    budget_lines: tuple[BudgetLine, ...] = field(init=False, repr=False, compare=False)
+    shop_lines: tuple[ShopLine, ...] = field(init=False, repr=False, compare=False)
     clock_tolerance: timedelta = field(init=False, repr=False, compare=False)
     request_max_age: timedelta | None = field(init=False, repr=False, compare=False)
 
@@ -108,38 +102,38 @@ class Policy:
         object.__setattr__(self, "needs_usage", bool(asks & {"caps", "open_case", "credit_line", "budget"}))
         object.__setattr__(self, "needs_shop", "shop_quality" in asks)
         object.__setattr__(self, "limits_when", _limits_when(self))
+        object.__setattr__(self, "budget_lines", budget_lines(self.budgets))
+        object.__setattr__(self, "shop_lines", shop_lines(self.shop))
         object.__setattr__(self, "clock_tolerance", timedelta(seconds=self.clock_tolerance_seconds))
         oldest = self.request_max_age_days
         object.__setattr__(self, "request_max_age", None if oldest is None else timedelta(days=oldest))
 
-    def limits(self, state: str) -> Limits:
+    def limits(self, state: str) -> InForce:
         """Give the caps and the credit line that hold in a state of standing."""
-        return self.limits_when.get(state) or (self.caps, self.credit_line)
+        return self.limits_when.get(state) or self.limits_when["eligible"]
 
 
 def _asked(policy: Policy) -> list[OptionalRule]:
-    shop = policy.shop
-    quality = (shop.max_late_ship_rate, shop.max_tracking_lag_p90_hours, shop.max_dispute_rate)
     on: dict[OptionalRule, bool] = {
         "kill_switch": policy.stopped,
-        "shop_quality": any(limit is not None for limit in quality),
-        "caps": limits_anything(policy.caps),
+        "shop_quality": bool(limits_on(policy.shop)),
+        "caps": bool(limits_on(policy.caps)),
         "open_case": policy.open_cases.one_at_a_time,
-        "credit_line": limits_anything(policy.credit_line),
-        "budget": limits_anything(policy.budgets),
+        "credit_line": bool(limits_on(policy.credit_line)),
+        "budget": bool(limits_on(policy.budgets)),
     }
     return [rule for rule, is_on in on.items() if is_on]
 
 
-def _limits_when(policy: Policy) -> dict[str, Limits]:
+def _limits_when(policy: Policy) -> dict[str, InForce]:
     shares = {
+        "eligible": 100,
         "watch": policy.standing.watch_caps_percent,
         "probation": policy.standing.probation_caps_percent,
     }
     return {
-        state: (reduced_caps(policy.caps, share), reduced_credit(policy.credit_line, share))
+        state: limits_in_force(policy.caps, policy.credit_line, percent=share)
         for state, share in shares.items()
-        if share != 100
     }
 
 

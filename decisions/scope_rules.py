@@ -32,19 +32,14 @@ def scope(case: Case) -> Verdict:
 
 def shop_quality(case: Case) -> Verdict:
     """Notice 1.7.2: the policy may ask for a shop's measured quality."""
-    shop, limits = case.shop, case.policy.shop
+    shop, unknown = case.shop, case.policy.shop.unknown
     passed, said = True, []
-    for what, found, most in (
-        ("late-ship rate", shop.late_ship_rate, limits.max_late_ship_rate),
-        ("tracking lag p90 in hours", shop.tracking_lag_p90_hours, limits.max_tracking_lag_p90_hours),
-        ("dispute rate", shop.dispute_rate, limits.max_dispute_rate),
-    ):
-        if most is None:
-            continue
+    for name, most, what in case.policy.shop_lines:
+        found = getattr(shop, name)
         if found is None:
-            passed &= limits.unknown == "pass"
-            said.append(f"{what} is not known, which the policy lets {limits.unknown}")
+            passed = passed and unknown == "pass"
+            said.append(f"{what} is not known, which the policy lets {unknown}")
         else:
-            passed &= found <= most
+            passed = passed and found <= most
             said.append(f"{what} is {found:.4g}, must be at most {most:.4g}")
     return Verdict("shop_quality", passed, "; ".join(said))
