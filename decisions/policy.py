@@ -138,7 +138,7 @@ def _limits_when(policy: Policy) -> dict[str, InForce]:
 
 
 NOTICE = Policy(version="notice-2023-09-06")
-"""The shipped default: the one source that the command line prints and the service starts with."""
+"""The shipped default."""
 
 
 def with_guarantee(policy: Policy, cut_off: float | None) -> Policy:

@@ -19,7 +19,7 @@ from .policy_lines import line_of
 from .policy_settings import Declared, Path, Value, declared, parts, value_at
 from .policy_values import SettingError, read_value, written
 
-_VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 
 
 class PolicyError(ValueError):
@@ -87,7 +87,7 @@ def _read(content: dict[str, Any], above: Path, values: dict[Path, Value]) -> It
     if not above and "version" not in content:
         yield ("version",), "is missing; name the policy"
     elif not above and ("version",) in values and not _VERSION.fullmatch(str(values["version",])):
-        yield ("version",), "must be 1 to 64 letters, digits, dots, hyphens or underscores"
+        yield ("version",), "must be 1 to 64 letters, digits, or any of . _ + -"
 
 
 def _unknown(path: Path) -> str:

@@ -17,7 +17,7 @@ from decisions.policy_settings import Declared, declared, value_at
 from decisions.standing_policy import StandingPolicy, StrikePoints
 
 FULL = Policy(
-    version="full.1",
+    version="full.1+guaranteed-725",
     stopped=True,
     excluded_goods_types=(),
     only_shops=frozenset({"s2", "s1", '店"\\'}),
