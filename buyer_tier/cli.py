@@ -48,8 +48,8 @@ app.command()(load.load)
 app.command()(serve.serve)
 app.command()(score.score)
 app.command()(decide.decide)
-app.add_typer(policy.app, name="policy")
 app.add_typer(keys.app, name="keys")
+app.add_typer(policy.app, name="policy")
 app.command()(doctor.doctor)
 
 

@@ -84,7 +84,8 @@ class Signal:
     actor : str
         Who: ``platform`` for what rules find, the key's name for a person.
     reference : str, optional
-        The order, after-sale, dispute, link or appeal that it is about.
+        The order, after-sale, dispute, linked account or appeal that it is about: for operators, never shown
+        to the buyer, who must not learn of another's account.
     reason : str, optional
         A person's words. Never of the buyer's data.
     fen : int, optional
