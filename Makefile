@@ -36,11 +36,13 @@ check: $(STAMP) ## Format, lint, types, import contracts, generated pages
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m features.page --check docs/features.md
+	$(BIN)/python -m buyer_tier.policy_page --check docs/policies.md
 
 format: $(STAMP) ## Put code and generated pages in order
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/python -m features.page docs/features.md
+	$(BIN)/python -m buyer_tier.policy_page docs/policies.md
 
 bench: bench-features bench-online bench-spark ## All benchmarks, one after the other
 

@@ -19,6 +19,7 @@ from .commands import (
     keys,
     load,
     models,
+    policy,
     retrain,
     score,
     serve,
@@ -48,6 +49,7 @@ app.command()(serve.serve)
 app.command()(score.score)
 app.command()(decide.decide)
 app.add_typer(keys.app, name="keys")
+app.add_typer(policy.app, name="policy")
 app.command()(doctor.doctor)
 
 

@@ -6,21 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
+from .caps import NOTHING_USED, Usage
+from .case import Case, Verdict
+from .message import Message
 from .policy import Policy
-from .request import BuyerEvidence, OrderEvidence, RefundRequest
-from .rules import Case, Verdict, judge
-from .standing import Standing, standing_of
+from .request import UNKNOWN_SHOP, BuyerEvidence, OrderEvidence, RefundRequest, ShopEvidence
+from .rules import judge
+from .standing import Standing, State, state_of
 from .tiers import Tier, tier_of
 
 Outcome = Literal["auto_refund", "manual_review"]
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A text for people, in Chinese and English."""
-
-    zh: str
-    en: str
 
 
 MESSAGES: Final[dict[Outcome, Message]] = {
@@ -50,7 +45,7 @@ class Decision:
     message: Message
     rules: tuple[Verdict, ...]
     tier: Tier
-    standing: Standing
+    standing: State
     propensity: float = 1.0
 
 
@@ -62,6 +57,9 @@ def decide(
     policy: Policy,
     decided_at: datetime,
     previous_tier: Tier | None = None,
+    usage: Usage = NOTHING_USED,
+    standing: Standing | None = None,
+    shop: ShopEvidence = UNKNOWN_SHOP,
 ) -> Decision:
     """Refund automatically when every rule passes; otherwise hand the request to a person.
 
@@ -76,19 +74,28 @@ def decide(
         The service's clock, timezone-aware.
     previous_tier : Tier, optional
         The buyer's tier before, which a policy with hysteresis lets go of later.
+    usage : Usage
+        What was used of caps and budgets before this request; looked at only if `policy.needs_usage`.
+    standing : Standing, optional
+        The buyer's record, moved on to `decided_at` (`standing_machine.advance`). Without one the state
+        follows from the evidence alone.
+    shop : ShopEvidence
+        What was measured of the shop; looked at only if `policy.needs_shop`.
     """
     tier = tier_of(buyer, policy, previous=previous_tier)
-    standing = standing_of(buyer, policy)
+    state = state_of(buyer, policy, standing)
     verdicts = judge(
         Case(
             request=request,
             buyer=buyer,
             order=order,
             tier=tier,
-            standing=standing,
+            standing=state,
+            usage=usage,
+            shop=shop,
             policy=policy,
             decided_at=decided_at,
         )
     )
     outcome: Outcome = "auto_refund" if all(v.passed for v in verdicts) else "manual_review"
-    return Decision(outcome=outcome, message=MESSAGES[outcome], rules=verdicts, tier=tier, standing=standing)
+    return Decision(outcome=outcome, message=MESSAGES[outcome], rules=verdicts, tier=tier, standing=state)

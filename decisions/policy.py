@@ -2,52 +2,139 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Literal
 
+from .in_force import BudgetLine, InForce, ShopLine, budget_lines, limits_in_force, shop_lines
+from .limits import MOST_FEN, Budgets, Caps, CreditLine, OpenCases, ShopLimits, limits_on
 from .request import GoodsType
+from .setting import DECLARED, Setting, setting
+from .standing_policy import StandingPolicy
+
+OptionalRule = Literal["kill_switch", "shop_quality", "caps", "open_case", "credit_line", "budget"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Policy:
-    """Thresholds of one policy version.
+    """Thresholds of one policy version; docs/policies.md lists every setting with its limits.
 
     Attributes
     ----------
-    version : str
-        Name of this policy, written on every decision.
-    cap_fen : int
-        The paid amount must be below this (300 yuan: 29,999 fen passes, 30,000 fen does not).
-    excluded_goods_types : tuple of str
-        Goods that are never refunded automatically.
-    excluded_shops, excluded_categories : frozenset of str
-        Scoping by shop and by category (the notice's 1.7.2); empty means all are in scope.
-    quality_score_min : float or None
-        Cut-off of the quality tier in points. The scale is a calibrated probability: 730 points are an
-        expected abuse rate of 1.8 %. None demands the model's guaranteed cut-off (`with_guarantee`); until
-        there is one, nobody is a quality user.
-    low_score_max : float
-        Below this the tier is ``low``. 680 points are an expected abuse rate of 7.9 %.
-    tier_hysteresis_points : float
-        How far beyond the edge a buyer of the quality or low tier must move to leave it: entered at
-        `quality_score_min`, kept down to so many points below. 0 means that both edges are sharp.
-    min_completed_orders : int
-    min_tenure_days : float
-        A buyer with less history is ``new``, never a quality user.
-    clock_tolerance_seconds : int
-        How far ahead of the service's clock a request may be dated.
+    asks : frozenset of str
+        Which of the rules beyond the notice's this policy turns on.
+    needs_usage, needs_shop : bool
+        Whether a decision must be given what was used, or measured of the shop.
+    limits_when : dict
+        Caps and credit line in force, by state of standing; ``eligible`` for all that reduce nothing.
+    budget_lines, shop_lines : tuple
+        The budgets and the limits of shop quality that are on.
+    clock_tolerance, request_max_age : timedelta
+        The settings of that name as spans.
     """
 
-    version: str
-    cap_fen: int = 30_000
-    excluded_goods_types: tuple[GoodsType, ...] = ("virtual", "customized")
-    excluded_shops: frozenset[str] = frozenset()
-    excluded_categories: frozenset[str] = frozenset()
-    quality_score_min: float | None = 730.0
-    low_score_max: float = 680.0
-    tier_hysteresis_points: float = 0.0
-    min_completed_orders: int = 3
-    min_tenure_days: float = 30.0
-    clock_tolerance_seconds: int = 300
+    version: str = field(metadata={DECLARED: Setting(doc="Name of this policy, written on every decision.")})
+    stopped: bool = setting(False, "The kill switch: every request goes to a person.")
+    cap_fen: int = setting(
+        30_000, "The paid amount must be below this: 29,999 fen pass, 30,000 do not.", low=0, high=MOST_FEN
+    )
+    excluded_goods_types: tuple[GoodsType, ...] = setting(
+        ("virtual", "customized"),
+        "Goods that are never refunded automatically.",
+        words=("physical", "virtual", "customized"),
+    )
+    only_shops: frozenset[str] = setting(frozenset(), "Only these shops; none named: all.")
+    excluded_shops: frozenset[str] = setting(frozenset(), "Not these shops.")
+    only_categories: frozenset[str] = setting(frozenset(), "Only these categories; none named: all.")
+    excluded_categories: frozenset[str] = setting(frozenset(), "Not these categories.")
+    quality_score_min: float | None = setting(
+        730.0,
+        "Cut-off of the quality tier in points, a calibrated probability: 730 are an expected abuse rate of "
+        "1.8 %. `guaranteed` demands the model's proven cut-off; without one nobody is a quality user.",
+        low=300.0,
+        high=900.0,
+        none_word="guaranteed",
+    )
+    low_score_max: float = setting(
+        680.0,
+        "Below this the tier is low. 680 points are an expected abuse rate of 7.9 %.",
+        low=300.0,
+        high=900.0,
+    )
+    tier_hysteresis_points: float = setting(
+        0.0,
+        "How far beyond the edge a buyer of the quality or low tier must move to leave it: entered at "
+        "`quality_score_min`, kept down to so many points below.",
+        low=0.0,
+        high=600.0,
+    )
+    min_completed_orders: int = setting(
+        3, "A buyer with fewer is new, never a quality user.", low=0, high=10**6
+    )
+    min_tenure_days: float = setting(
+        30.0, "A buyer known for fewer days is new, never a quality user.", low=0.0, high=36_500.0
+    )
+    clock_tolerance_seconds: int = setting(
+        300, "How far ahead of the service's clock a request may be dated.", low=0, high=86_400
+    )
+    request_max_age_days: float | None = setting(
+        None, "How long before the service's clock a request may be dated.", low=0.0, high=36_500.0
+    )
+    shop: ShopLimits = field(default_factory=ShopLimits)
+    caps: Caps = field(default_factory=Caps)
+    open_cases: OpenCases = field(default_factory=OpenCases)
+    credit_line: CreditLine = field(default_factory=CreditLine)
+    budgets: Budgets = field(default_factory=Budgets)
+    standing: StandingPolicy = field(default_factory=StandingPolicy)
+    asks: frozenset[OptionalRule] = field(init=False, repr=False, compare=False)
+    needs_usage: bool = field(init=False, repr=False, compare=False)
+    needs_shop: bool = field(init=False, repr=False, compare=False)
+    limits_when: dict[str, InForce] = field(init=False, repr=False, compare=False)
+    budget_lines: tuple[BudgetLine, ...] = field(init=False, repr=False, compare=False)
+    shop_lines: tuple[ShopLine, ...] = field(init=False, repr=False, compare=False)
+    clock_tolerance: timedelta = field(init=False, repr=False, compare=False)
+    request_max_age: timedelta | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Work out once what every decision asks."""
+        asks = frozenset(_asked(self))
+        object.__setattr__(self, "asks", asks)
+        object.__setattr__(self, "needs_usage", bool(asks & {"caps", "open_case", "credit_line", "budget"}))
+        object.__setattr__(self, "needs_shop", "shop_quality" in asks)
+        object.__setattr__(self, "limits_when", _limits_when(self))
+        object.__setattr__(self, "budget_lines", budget_lines(self.budgets))
+        object.__setattr__(self, "shop_lines", shop_lines(self.shop))
+        object.__setattr__(self, "clock_tolerance", timedelta(seconds=self.clock_tolerance_seconds))
+        oldest = self.request_max_age_days
+        object.__setattr__(self, "request_max_age", None if oldest is None else timedelta(days=oldest))
+
+    def limits(self, state: str) -> InForce:
+        """Give the caps and the credit line that hold in a state of standing."""
+        return self.limits_when.get(state) or self.limits_when["eligible"]
+
+
+def _asked(policy: Policy) -> list[OptionalRule]:
+    on: dict[OptionalRule, bool] = {
+        "kill_switch": policy.stopped,
+        "shop_quality": bool(limits_on(policy.shop)),
+        "caps": bool(limits_on(policy.caps)),
+        "open_case": policy.open_cases.one_at_a_time,
+        "credit_line": bool(limits_on(policy.credit_line)),
+        "budget": bool(limits_on(policy.budgets)),
+    }
+    return [rule for rule, is_on in on.items() if is_on]
+
+
+def _limits_when(policy: Policy) -> dict[str, InForce]:
+    shares = {
+        "eligible": 100,
+        "watch": policy.standing.watch_caps_percent,
+        "probation": policy.standing.probation_caps_percent,
+    }
+    return {
+        state: limits_in_force(policy.caps, policy.credit_line, percent=share)
+        for state, share in shares.items()
+    }
 
 
 NOTICE = Policy(version="notice-2023-09-06")

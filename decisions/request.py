@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 RefundType = Literal["refund_only", "return_and_refund"]
 GoodsType = Literal["physical", "virtual", "customized"]
@@ -77,3 +77,25 @@ class OrderEvidence:
     refunded_fen: int
     paid_amount_fen: int | None
     of_another_buyer: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShopEvidence:
+    """What was measured of the shop by the time of the request; None is not known.
+
+    Attributes
+    ----------
+    late_ship_rate : float or None
+        Share of orders shipped later than promised, 0 to 1.
+    tracking_lag_p90_hours : float or None
+        90th percentile of the hours from handing a parcel over to entering its tracking number.
+    dispute_rate : float or None
+        Share of orders that end in a dispute, 0 to 1.
+    """
+
+    late_ship_rate: float | None = None
+    tracking_lag_p90_hours: float | None = None
+    dispute_rate: float | None = None
+
+
+UNKNOWN_SHOP: Final = ShopEvidence()

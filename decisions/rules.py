@@ -1,131 +1,124 @@
-"""Each hard rule as one small function: a case goes in, a verdict that carries its reason comes out."""
+"""Each hard rule as one small function: a case goes in, a verdict that carries its reason comes out.
+
+Verdicts that say the same of many requests are made once and kept: making one costs more than most rules.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
-from .policy import Policy
-from .request import BuyerEvidence, OrderEvidence, RefundRequest
-from .standing import Standing
-from .tiers import Tier
+from .cap_rules import budget, caps, credit_line, open_case
+from .case import Case, Verdict
+from .policy import OptionalRule
+from .request import GoodsType, RefundType, ShippingStatus
+from .scope_rules import kill_switch, scope, shop_quality
+from .standing import WITHOUT_REFUNDS, State
+
+Rule = Callable[[Case], Verdict]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Case:
-    """Everything that a rule may look at."""
-
-    request: RefundRequest
-    buyer: BuyerEvidence
-    order: OrderEvidence
-    tier: Tier
-    standing: Standing
-    policy: Policy
-    decided_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """One rule's answer; ``detail`` says what was found and what the rule wants."""
-
-    code: str
-    passed: bool
-    detail: str
-
-
-Rule = Callable[[Case], tuple[bool, str]]
-
-
-def refund_only(case: Case) -> tuple[bool, str]:
+def refund_only(case: Case) -> Verdict:
     """Notice 1.3: only refunds without a return."""
-    found = case.request.refund_type
-    return found == "refund_only", f"refund type is {found}, must be refund_only"
+    return _refund_only(case.request.refund_type)
 
 
-def goods_type(case: Case) -> tuple[bool, str]:
+@lru_cache
+def _refund_only(found: RefundType) -> Verdict:
+    return Verdict("refund_only", found == "refund_only", f"refund type is {found}, must be refund_only")
+
+
+def goods_type(case: Case) -> Verdict:
     """Notice 1.2: customized and virtual goods are excluded."""
-    found, excluded = case.request.order.goods_type, case.policy.excluded_goods_types
-    return found not in excluded, f"goods are {found}, must not be {' or '.join(excluded)}"
+    return _goods_type(case.request.order.goods_type, case.policy.excluded_goods_types)
 
 
-def amount_below_cap(case: Case) -> tuple[bool, str]:
+@lru_cache
+def _goods_type(found: GoodsType, excluded: tuple[GoodsType, ...]) -> Verdict:
+    wanted = f"must not be {' or '.join(excluded)}" if excluded else "any are in scope"
+    return Verdict("goods_type", found not in excluded, f"goods are {found}, {wanted}")
+
+
+def amount_below_cap(case: Case) -> Verdict:
     """Notice 1.4: paid below 300 yuan."""
     found, cap = case.request.order.paid_amount_fen, case.policy.cap_fen
-    return found < cap, f"{found} fen paid, must be below {cap} fen"
+    return Verdict("amount_below_cap", found < cap, f"{found} fen paid, must be below {cap} fen")
 
 
-def unshipped(case: Case) -> tuple[bool, str]:
+def unshipped(case: Case) -> Verdict:
     """Notice 1.4: unshipped by the merchant back end; partially shipped is not unshipped."""
-    found = case.request.order.shipping_status
-    return found == "unshipped", f"shipping status is {found}, must be unshipped"
+    return _unshipped(case.request.order.shipping_status)
 
 
-def agrees_with_history(case: Case) -> tuple[bool, str]:
+@lru_cache
+def _unshipped(found: ShippingStatus) -> Verdict:
+    return Verdict("unshipped", found == "unshipped", f"shipping status is {found}, must be unshipped")
+
+
+_AGREES: Final = Verdict("agrees_with_history", True, "nothing in the event log contradicts the request")
+
+
+def agrees_with_history(case: Case) -> Verdict:
     """Where the request and the event log disagree, the stricter wins."""
-    conflicts = [
-        text
-        for wrong, text in (
-            (case.order.of_another_buyer, "the event log has the order as another buyer's"),
-            (case.order.shipped, "the event log has the order as shipped"),
-            (_exceeds_paid(case), f"{case.order.refunded_fen} fen are known to be refunded already"),
-            (_paid_differs(case), f"{case.order.paid_amount_fen} fen are known to be paid"),
-        )
-        if wrong
-    ]
-    return not conflicts, "; ".join(conflicts) or "nothing in the event log contradicts the request"
+    known, request = case.order, case.request
+    paid = request.order.paid_amount_fen
+    conflicts = []
+    if known.of_another_buyer:
+        conflicts.append("the event log has the order as another buyer's")
+    if known.shipped:
+        conflicts.append("the event log has the order as shipped")
+    if known.refunded_fen + request.refund_amount_fen > paid:
+        conflicts.append(f"{known.refunded_fen} fen are known to be refunded already")
+    if known.paid_amount_fen is not None and known.paid_amount_fen != paid:
+        conflicts.append(f"{known.paid_amount_fen} fen are known to be paid")
+    return Verdict("agrees_with_history", False, "; ".join(conflicts)) if conflicts else _AGREES
 
 
-def _paid_differs(case: Case) -> bool:
-    known = case.order.paid_amount_fen
-    return known is not None and known != case.request.order.paid_amount_fen
-
-
-def _exceeds_paid(case: Case) -> bool:
-    asked = case.request.refund_amount_fen
-    return case.order.refunded_fen + asked > case.request.order.paid_amount_fen
-
-
-def request_time(case: Case) -> tuple[bool, str]:
-    """A request is dated after the payment and not ahead of the service's clock."""
-    asked, paid = case.request.requested_at, case.request.order.paid_at
+def request_time(case: Case) -> Verdict:
+    """A request is dated after the payment, not ahead of the service's clock, and not too long ago."""
+    asked, paid, policy = case.request.requested_at, case.request.order.paid_at, case.policy
+    said = f"requested at {asked.isoformat()}"
     if asked < paid:
-        return False, f"requested at {asked.isoformat()}, before the payment at {paid.isoformat()}"
-    latest = case.decided_at + timedelta(seconds=case.policy.clock_tolerance_seconds)
-    return asked <= latest, f"requested at {asked.isoformat()}, must not be after {latest.isoformat()}"
+        return Verdict("request_time", False, f"{said}, before the payment at {paid.isoformat()}")
+    if policy.request_max_age is not None and asked < (earliest := case.decided_at - policy.request_max_age):
+        return Verdict("request_time", False, f"{said}, must not be before {earliest.isoformat()}")
+    latest = case.decided_at + policy.clock_tolerance
+    return Verdict("request_time", asked <= latest, f"{said}, must not be after {latest.isoformat()}")
 
 
-def scope(case: Case) -> tuple[bool, str]:
-    """Notice 1.7.2: the policy may leave out shops and categories."""
-    order, policy = case.request.order, case.policy
-    if order.shop_id in policy.excluded_shops:
-        return False, f"shop {order.shop_id} is left out by the policy"
-    if order.category_id in policy.excluded_categories:
-        return False, f"category {order.category_id} is left out by the policy"
-    return True, "shop and category are in scope"
-
-
-def standing(case: Case) -> tuple[bool, str]:
+def standing(case: Case) -> Verdict:
     """Notice 1.7.1: an abuser's eligibility is taken away."""
-    return case.standing != "revoked", f"standing is {case.standing}, must not be revoked"
+    return _standing(case.standing)
 
 
-def quality_user(case: Case) -> tuple[bool, str]:
+@lru_cache
+def _standing(found: State) -> Verdict:
+    wanted = "revoked" if found in ("new", "eligible", "revoked") else "restricted or revoked"
+    return Verdict("standing", found not in WITHOUT_REFUNDS, f"standing is {found}, must not be {wanted}")
+
+
+def quality_user(case: Case) -> Verdict:
     """Notice 1.4: the buyer is a platform quality user."""
     if case.tier == "new":
-        return False, (
-            f"not enough history: {case.buyer.completed_orders} completed orders "
-            f"over {case.buyer.tenure_days or 0:.0f} days, must be at least "
-            f"{case.policy.min_completed_orders} over {case.policy.min_tenure_days:.0f} days"
-        )
-    starts = case.policy.quality_score_min
-    edge = (
-        "no cut-off is proven to keep the loss budget"
-        if starts is None
-        else f"quality starts at {starts:.1f}"
+        return Verdict("quality_user", False, _too_little_history(case))
+    detail = f"tier is {case.tier} at {case.buyer.score:.1f} points, {_edge(case.policy.quality_score_min)}"
+    return Verdict("quality_user", case.tier == "quality", detail)
+
+
+@lru_cache
+def _edge(starts: float | None) -> str:
+    if starts is None:
+        return "no cut-off is proven to keep the loss budget"
+    return f"quality starts at {starts:.1f}"
+
+
+def _too_little_history(case: Case) -> str:
+    return (
+        f"not enough history: {case.buyer.completed_orders} completed orders "
+        f"over {case.buyer.tenure_days or 0:.0f} days, must be at least "
+        f"{case.policy.min_completed_orders} over {case.policy.min_tenure_days:.0f} days"
     )
-    return case.tier == "quality", f"tier is {case.tier} at {case.buyer.score:.1f} points, {edge}"
 
 
 RULES: Final[dict[str, Rule]] = {
@@ -139,9 +132,27 @@ RULES: Final[dict[str, Rule]] = {
     "standing": standing,
     "quality_user": quality_user,
 }
-"""The rules in the order in which they are reported, by code. All are asked, whichever fails first."""
+"""The rules of every policy in the order in which they are reported, by code. All are asked, whichever
+fails first."""
+
+OPTIONAL_RULES: Final[dict[OptionalRule, Rule]] = {
+    "kill_switch": kill_switch,
+    "shop_quality": shop_quality,
+    "caps": caps,
+    "open_case": open_case,
+    "credit_line": credit_line,
+    "budget": budget,
+}
+"""The rules that are asked, after those, only under a policy that turns them on: a verdict on what a policy
+does not limit would say nothing."""
+
+
+@lru_cache
+def rules_of(asks: frozenset[OptionalRule]) -> tuple[Rule, ...]:
+    """Give the rules of a policy (`Policy.asks`) in order."""
+    return (*RULES.values(), *(rule for code, rule in OPTIONAL_RULES.items() if code in asks))
 
 
 def judge(case: Case) -> tuple[Verdict, ...]:
-    """Ask every rule."""
-    return tuple(Verdict(code, *rule(case)) for code, rule in RULES.items())
+    """Ask every rule of the case's policy."""
+    return tuple([rule(case) for rule in rules_of(case.policy.asks)])

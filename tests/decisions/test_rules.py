@@ -109,6 +109,24 @@ def test_each_rule_turns_at_its_boundary(changed: dict[str, Any], codes: set[str
     assert decision.outcome == ("manual_review" if codes else "auto_refund")
 
 
+def test_under_the_notice_every_verdict_keeps_its_words_to_the_byte() -> None:
+    assert [(v.code, v.passed, v.detail) for v in decided().rules] == [
+        ("refund_only", True, "refund type is refund_only, must be refund_only"),
+        ("goods_type", True, "goods are physical, must not be virtual or customized"),
+        ("amount_below_cap", True, "29999 fen paid, must be below 30000 fen"),
+        ("unshipped", True, "shipping status is unshipped, must be unshipped"),
+        ("agrees_with_history", True, "nothing in the event log contradicts the request"),
+        (
+            "request_time",
+            True,
+            "requested at 2026-09-06T12:00:00+00:00, must not be after 2026-09-06T12:05:00+00:00",
+        ),
+        ("scope", True, "shop and category are in scope"),
+        ("standing", True, "standing is eligible, must not be revoked"),
+        ("quality_user", True, "tier is quality at 800.0 points, quality starts at 730.0"),
+    ]
+
+
 def test_every_rule_is_reported_whichever_fails_first() -> None:
     decision = decided(
         request={"refund_type": "return_and_refund"},
