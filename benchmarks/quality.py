@@ -1,0 +1,143 @@
+"""Our score beside what a data scientist has in an afternoon, on the same rows and the same time splits.
+
+``make bench-quality``; the search of AutoML takes ten minutes a cell (``--automl-minutes``), four hours in
+all, on one thread. Cells are kept under ``build/bench/quality/cells``: a run that is killed loses one, and
+another goes on from there. ``BENCH_QUICK=1``: two snapshots, one small market, seconds of search.
+``--cached`` computes nothing and shows what is there; ``--markdown`` prints the tables of docs/quality.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from benchmarks import quality_page as page
+from benchmarks.quality_automl import NothingFoundError
+from benchmarks.quality_bars import bars
+from benchmarks.quality_cells import Cell, cell_key, cell_path, computed, kept, rows_hash
+from benchmarks.quality_data import RETAIL, Trial, market_names, market_trial, retail_file, retail_trials
+from benchmarks.quality_measures import Drawn, Judged, draw, together
+from benchmarks.quality_methods import OURS, Budget, Method, methods
+
+OUT: Final = Path("build/bench/quality.json")
+QUICK: Final = bool(os.environ.get("BENCH_QUICK"))
+MARKETS: Final = "simulated markets"
+LIBRARIES: Final = ("flaml", "lightgbm", "numpy", "pandas", "scikit-learn", "xgboost")
+
+
+def main() -> None:
+    asked = arguments()
+    budget = Budget(minutes=asked.automl_minutes, threads=asked.threads)
+    chosen = [m for m in methods(budget) if not asked.methods or m.name in asked.methods]
+    found = [
+        drawn
+        for trials in datasets(asked.data)
+        if (drawn := measured(trials, chosen, cached=asked.cached)) is not None
+    ]
+    real = next((drawn for drawn in found if drawn.dataset == RETAIL), None)
+    markets = [drawn for drawn in found if drawn.dataset != RETAIL]
+    whole = together(MARKETS, markets) if markets else None
+    verdicts = bars(real, whole) if OURS in [m.name for m in chosen] else []
+    tables = [page.means(drawn) for drawn in (real, whole) if drawn]
+    tables += [page.by_snapshot(drawn, m) for drawn in (real, whole) if drawn for m in page.SHORT]
+    tables += [page.verdicts(verdicts)]
+    write(found + ([whole] if whole else []), verdicts)
+    print(page.markdown(tables)) if asked.markdown else page.show(tables)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
+    parser.add_argument("--automl-minutes", type=float, default=0.1 if QUICK else 10.0)
+    parser.add_argument(
+        "--threads", type=int, default=1, help="of the search, so that cells fit side by side"
+    )
+    parser.add_argument("--data", choices=("all", "real", "markets"), default="all")
+    parser.add_argument("--methods", type=lambda text: text.split(","), help="some of them, by comma")
+    parser.add_argument("--cached", action="store_true", help="compute nothing, show what is there")
+    parser.add_argument("--markdown", action="store_true", help="print the tables of docs/quality.md")
+    return parser.parse_args()
+
+
+def datasets(which: str) -> Iterator[list[Trial]]:
+    """Give the trials of one data set after the other; only one is in memory."""
+    if which != "markets":
+        if retail_file().exists():
+            yield list(retail_trials(quick=QUICK))
+        else:
+            say(f"{RETAIL} is skipped: {retail_file()} is not there (BUYER_TIER_SHARED names another folder)")
+    if which != "real":
+        for name, config in market_names(quick=QUICK).items():
+            yield [market_trial(name, config)]
+
+
+def measured(trials: Sequence[Trial], chosen: Sequence[Method], *, cached: bool) -> Drawn | None:
+    """Answer every cell of a data set and measure the methods that have all of theirs."""
+    answers: dict[str, list[Cell | None]] = {}
+    for method in chosen:
+        if method.suits(trials[0]):
+            answers[method.name] = [cell(trial, method, cached=cached) for trial in trials]
+    whole = {name: cells for name, cells in answers.items() if None not in cells}
+    for name in answers.keys() - whole.keys():
+        say(
+            f"{trials[0].dataset}: {name} is left out, {answers[name].count(None)} of its cells are not there"
+        )
+    if not whole:
+        return None
+    judged = [
+        rows for i, trial in enumerate(trials) for rows in split(trial, {n: c[i] for n, c in whole.items()})
+    ]
+    return draw(trials[0].dataset, judged, seed=0)
+
+
+def cell(trial: Trial, method: Method, *, cached: bool = False) -> Cell | None:
+    """Find a cell, or compute it."""
+    key = cell_key(method.name, rows=rows_hash(trial, method.columns), settings=method.settings())
+    path = cell_path(trial, method.name, key)
+    if cached or path.exists():
+        return kept(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = computed(path, lambda: method.answer(trial))
+    except NothingFoundError as nothing:
+        say(f"{trial.dataset} {method.name}: {nothing}")
+        return None
+    learner = found.notes.get("learner", "")
+    say(f"{trial.dataset} {trial.snapshots[0]} {method.name}: {found.cpu_seconds:.0f} s {learner}")
+    return found
+
+
+def split(trial: Trial, cells: dict[str, Any]) -> Iterator[Judged]:
+    """Cut a trial's rows by snapshot."""
+    for at, name in zip(np.unique(trial.test.as_of), trial.snapshots, strict=True):
+        here = trial.test.as_of == at
+        scores = {method: found.p[here] for method, found in cells.items()}
+        yield Judged(name, trial.test.y[here], trial.test.buyer[here], scores)
+
+
+def write(found: Sequence[Drawn], verdicts: Sequence[Any]) -> None:
+    """Keep every figure."""
+    versions = {name: version(name) for name in LIBRARIES} | {"python": sys.version.split()[0]}
+    rows = [row for drawn in found for row in page.json_rows(drawn)]
+    said = [{"words": b.words, "value": b.figure.value, "limit": b.limit, "met": b.met} for b in verdicts]
+    report = {"date": datetime.now(UTC).date().isoformat(), "versions": versions, "rows": rows, "bars": said}
+    OUT.parent.mkdir(parents=True, exist_ok=True)
+    OUT.write_text(json.dumps(report, indent=1))
+
+
+def say(words: str) -> None:
+    print(f"{datetime.now(UTC):%H:%M:%S} {words}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

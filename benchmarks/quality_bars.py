@@ -1,0 +1,66 @@
+"""What was asked of the score, and whether the figures say so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from benchmarks.quality_measures import Drawn
+from benchmarks.quality_methods import ORACLE, OURS
+from training.evaluate import Interval
+
+SIMPLE: Final = ("rate", "order-size", "logistic", "lightgbm", "scorecard")
+LEAD: Final = 0.02
+ORACLE_SHARE: Final = 0.9
+RANKING: Final = ("roc_auc", "average_precision")
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One demand: the figure, what it must reach, and whether it does (the value, not its interval's end)."""
+
+    words: str
+    figure: Interval
+    limit: float
+
+    @property
+    def met(self) -> bool:
+        """At the limit is met, except that "ahead" (limit 0) asks for more than equal."""
+        return self.figure.value > 0 if self.limit == 0 else self.figure.value >= self.limit
+
+
+def bars(real: Drawn | None, markets: Drawn | None) -> list[Bar]:
+    """Judge what there is."""
+    found = list(_ahead(real)) if real else []
+    if real:
+        found += [_lead(real)]
+    if markets:
+        found += _ahead(markets)
+        if ORACLE in markets.methods:
+            found += _oracle(markets)
+    return found
+
+
+def _ahead(drawn: Drawn) -> Iterator[Bar]:
+    for measure in RANKING:
+        for other in drawn.methods:
+            if other not in (OURS, ORACLE):
+                words = f"{drawn.dataset}: {measure} ahead of {other}"
+                yield Bar(words, drawn.ahead(OURS, other, measure), 0.0)
+
+
+def _lead(real: Drawn) -> Bar:
+    best = max((m for m in SIMPLE if m in real.methods), key=lambda m: real.of(m, "roc_auc").value)
+    words = f"{real.dataset}: roc_auc over the best simple method ({best})"
+    return Bar(words, real.ahead(OURS, best, "roc_auc"), LEAD)
+
+
+def _oracle(markets: Drawn) -> Sequence[Bar]:
+    words = "average_precision as a share of the oracle's"
+    each = [
+        Bar(f"{name}: {words}", markets.share(OURS, ORACLE, "average_precision", at=name), ORACLE_SHARE)
+        for name in markets.snapshots
+    ]
+    mean = markets.share(OURS, ORACLE, "average_precision")
+    return [Bar(f"{markets.dataset}: {words}", mean, ORACLE_SHARE), *each]

@@ -1,0 +1,94 @@
+"""A predictor that knows who is who: the product's score with the hidden truth's history so far as columns.
+
+What it knows of a buyer at an instant, beside our features: the archetype; whether the abuse has begun and
+ended, and since when; how many accounts of the household, farm or service abuse by then. What lies ahead
+(when a dormant abuser will begin, when an active one will stop) it does not know.
+
+The best that anybody could do with this knowledge ranks by the true probability of the label and is an upper
+bound, in expectation, of everyone who knows less. This predictor estimates that probability from the same
+training rows as ours does, so with few positives it lies below the bound, and by chance even below ours.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from benchmarks.quality_data import Trial
+from training.dataset import Dataset
+from training.fit import fit_score, new_score
+from training.log import DAY_US
+
+HIDDEN: Final = "hidden_"
+
+
+def oracle(trial: Trial, *, seed: int = 0) -> NDArray[np.float64]:
+    """Learn from the training rows and what was hidden by them; score the later rows."""
+    train, test = with_hidden(trial, trial.train), with_hidden(trial, trial.test)
+    score = fit_score(new_score(seed=seed), train, maturity=trial.maturity)
+    return np.asarray(score.predict_proba(test.X)[:, 1])
+
+
+def with_hidden(trial: Trial, rows: Dataset) -> Dataset:
+    """Put the hidden columns beside our features."""
+    if trial.truth is None:
+        raise ValueError(f"{trial.dataset} has no hidden truth")
+    ids = trial.log.buyer_ids.take(pa.array(rows.buyer)).to_pylist()
+    hidden = hidden_so_far(trial.truth, ids, rows.as_of)
+    return Dataset(pd.concat([rows.X, hidden], axis=1), rows.y, rows.buyer, rows.as_of)
+
+
+def hidden_so_far(truth: pa.Table, buyer_ids: list[str], as_of: NDArray[np.int64]) -> pd.DataFrame:
+    """Tell what the truth holds of each (buyer, instant) that has happened before it.
+
+    Returns
+    -------
+    DataFrame of shape (n, 5 + archetypes and, for abusers, phases)
+        Days are NaN where a thing has not happened by `as_of`.
+    """
+    everyone = truth.to_pandas().set_index("buyer_id")
+    known = everyone.loc[buyer_ids].reset_index()
+    began, ended = _since(known["abuse_starts_at"], as_of), _since(known["abuse_ends_at"], as_of)
+    phase = np.select([~np.isnan(ended), ~np.isnan(began)], ["over", "active"], "dormant")
+    state = np.where(known["is_abuser"], known["archetype"] + " " + phase, known["archetype"])
+    names = [f"{a} {p}" for a in _names(everyone, True) for p in ("dormant", "active", "over")]
+    columns = {
+        f"{HIDDEN}{name}": (state == name).astype(float) for name in [*_names(everyone, False), *names]
+    }
+    columns |= {
+        f"{HIDDEN}is_abuser": known["is_abuser"].to_numpy(dtype=float),
+        f"{HIDDEN}is_active": (phase == "active").astype(float),
+        f"{HIDDEN}days_since_start": began,
+        f"{HIDDEN}days_since_end": ended,
+        f"{HIDDEN}group_active": _group_active(everyone, known, as_of),
+    }
+    return pd.DataFrame(columns)
+
+
+def _names(everyone: pd.DataFrame, is_abuser: bool) -> list[str]:
+    return sorted(everyone.loc[everyone["is_abuser"] == is_abuser, "archetype"].unique())
+
+
+def _since(at: pd.Series, as_of: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Days since each instant, NaN where there is none or it lies ahead."""
+    micros = at.dt.as_unit("us").astype("int64").to_numpy()
+    passed = at.notna().to_numpy() & (micros < as_of)
+    return np.where(passed, (as_of - micros) / DAY_US, np.nan)
+
+
+def _group_active(
+    everyone: pd.DataFrame, known: pd.DataFrame, as_of: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Count the accounts of a buyer's group, itself included, whose abuse has begun and not ended."""
+    counts = np.zeros(len(known))
+    for at in np.unique(as_of):
+        then = np.full(len(everyone), at)
+        began, ended = _since(everyone["abuse_starts_at"], then), _since(everyone["abuse_ends_at"], then)
+        active = everyone.loc[~np.isnan(began) & np.isnan(ended), "group_id"].value_counts()
+        here = as_of == at
+        counts[here] = known.loc[here, "group_id"].map(active).fillna(0).to_numpy(dtype=float)
+    return counts
