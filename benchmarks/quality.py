@@ -19,24 +19,28 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from benchmarks import quality_page as page
 from benchmarks.quality_automl import NothingFoundError
 from benchmarks.quality_bars import bars
 from benchmarks.quality_cells import Cell, cell_key, cell_path, computed, kept, rows_hash
+from benchmarks.quality_curves import curves, plot
+from benchmarks.quality_curves import tables as curve_tables
 from benchmarks.quality_data import RETAIL, Trial, market_names, market_trial, retail_file, retail_trials
-from benchmarks.quality_measures import Drawn, Judged, draw, together
+from benchmarks.quality_measures import Drawn, draw, together
 from benchmarks.quality_methods import OURS, Budget, Method, methods
 
 OUT: Final = Path("build/bench/quality.json")
 QUICK: Final = bool(os.environ.get("BENCH_QUICK"))
+CURVES: Final = Path("build/bench/quality/curves.png")
+STUDIED_MARKET: Final = "market-1.0%-seed-1"
 MARKETS: Final = "simulated markets"
 LIBRARIES: Final = ("flaml", "lightgbm", "numpy", "pandas", "scikit-learn", "xgboost")
 
 
 def main() -> None:
     asked = arguments()
+    if asked.curves:
+        return study(markdown=asked.markdown)
     budget = Budget(minutes=asked.automl_minutes, threads=asked.threads)
     chosen = [m for m in methods(budget) if not asked.methods or m.name in asked.methods]
     found = [
@@ -63,12 +67,23 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--data", choices=("all", "real", "markets"), default="all")
     parser.add_argument("--methods", type=lambda text: text.split(","), help="some of them, by comma")
+    parser.add_argument("--curves", action="store_true", help="learning curve and ablation instead")
     parser.add_argument("--cached", action="store_true", help="compute nothing, show what is there")
     parser.add_argument("--markdown", action="store_true", help="print the tables of docs/quality.md")
     return parser.parse_args()
 
 
-def datasets(which: str) -> Iterator[list[Trial]]:
+def study(*, markdown: bool) -> None:
+    """Learning curve and ablation, of real data and of one market."""
+    wanted = next(iter(market_names(quick=True))) if QUICK else STUDIED_MARKET
+    found = [curves(trials, say=say) for trials in datasets("all", market=wanted)]
+    plot(found, CURVES)
+    tables = [table for one in found for table in curve_tables(one)]
+    print(page.markdown(tables)) if markdown else page.show(tables)
+    say(f"drawn in {CURVES}")
+
+
+def datasets(which: str, *, market: str | None = None) -> Iterator[list[Trial]]:
     """Give the trials of one data set after the other; only one is in memory."""
     if which != "markets":
         if retail_file().exists():
@@ -77,7 +92,8 @@ def datasets(which: str) -> Iterator[list[Trial]]:
             say(f"{RETAIL} is skipped: {retail_file()} is not there (BUYER_TIER_SHARED names another folder)")
     if which != "real":
         for name, config in market_names(quick=QUICK).items():
-            yield [market_trial(name, config)]
+            if market in (None, name):
+                yield [market_trial(name, config)]
 
 
 def measured(trials: Sequence[Trial], chosen: Sequence[Method], *, cached: bool) -> Drawn | None:
@@ -94,7 +110,9 @@ def measured(trials: Sequence[Trial], chosen: Sequence[Method], *, cached: bool)
     if not whole:
         return None
     judged = [
-        rows for i, trial in enumerate(trials) for rows in split(trial, {n: c[i] for n, c in whole.items()})
+        rows
+        for i, trial in enumerate(trials)
+        for rows in trial.judged({name: cells[i].p for name, cells in whole.items()})
     ]
     return draw(trials[0].dataset, judged, seed=0)
 
@@ -115,14 +133,6 @@ def cell(trial: Trial, method: Method, *, cached: bool = False) -> Cell | None:
     learner = found.notes.get("learner", "")
     say(f"{trial.dataset} {trial.snapshots[0]} {method.name}: {found.cpu_seconds:.0f} s {learner}")
     return found
-
-
-def split(trial: Trial, cells: dict[str, Any]) -> Iterator[Judged]:
-    """Cut a trial's rows by snapshot."""
-    for at, name in zip(np.unique(trial.test.as_of), trial.snapshots, strict=True):
-        here = trial.test.as_of == at
-        scores = {method: found.p[here] for method, found in cells.items()}
-        yield Judged(name, trial.test.y[here], trial.test.buyer[here], scores)
 
 
 def write(found: Sequence[Drawn], verdicts: Sequence[Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,9 +14,11 @@ import pyarrow as pa
 
 from backtest.marketplace.config import MarketConfig
 from backtest.marketplace.market import simulate
+from benchmarks.quality_measures import Judged
 from features.sources.online_retail_ii import import_online_retail_ii
 from training.cancellation import rows_of_snapshot
 from training.dataset import Dataset, build_dataset
+from training.evaluate import Floats
 from training.labels import AbuseLabel, CancellationLabel, Label
 from training.log import TrainingLog, instant, training_log
 from training.splits import split_in_time
@@ -63,6 +65,16 @@ class Trial:
     def snapshots(self) -> tuple[str, ...]:
         """Days judged on."""
         return tuple(f"{instant(at):%Y-%m-%d}" for at in np.unique(self.test.as_of))
+
+    def judged(self, scores: Mapping[str, Floats]) -> list[Judged]:
+        """Cut the later rows and their scores by snapshot."""
+        y, buyer, as_of = self.test.y, self.test.buyer, self.test.as_of
+        found = []
+        for at, name in zip(np.unique(as_of), self.snapshots, strict=True):
+            here = as_of == at
+            cut = {method: p[here] for method, p in scores.items()}
+            found.append(Judged(name, y[here], buyer[here], cut))
+        return found
 
     @property
     def maturity(self) -> timedelta:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -31,6 +31,7 @@ from training.window import code_version
 
 OURS: Final = "ours"
 ORACLE: Final = "oracle"
+BEGUN: Final = "oracle-begun"
 PLAIN: Final = (
     "orders_paid_count_30d",
     "orders_paid_count_90d",
@@ -92,10 +93,12 @@ def methods(budget: Budget) -> list[Method]:
         Method(
             "order-size", partial(_baseline, order_size), partial(_source, "baselines.py"), (), real_only=True
         ),
-        Method("logistic", partial(_baseline, logistic_on_logs), partial(_source, "baselines.py")),
+        Method("logistic", _plain_logistic, partial(_source, "baselines.py"), PLAIN),
+        Method("logistic-ours", partial(_baseline, logistic_on_logs), partial(_source, "baselines.py")),
         Method("lightgbm", _default_lightgbm, lambda: size, PLAIN),
         Method("scorecard", _scorecard, partial(_source, "scorecard.py")),
         Method(ORACLE, lambda trial: (oracle(trial), {}), _product, market_only=True),
+        Method(BEGUN, lambda trial: (oracle(trial, begun=True), {}), _product, market_only=True),
         Method("automl-ours", partial(_automl, CATALOG.names, budget), lambda: budget.settings),
         Method("automl-plain", partial(_automl, PLAIN, budget), lambda: budget.settings, PLAIN),
     ]
@@ -115,6 +118,11 @@ def fitted(trial: Trial, rows: Dataset, *, seed: int) -> BuyerScore:
 
 def _baseline(method: Baseline, trial: Trial) -> Answer:
     return method(trial.log, trial.train, trial.test), {}
+
+
+def _plain_logistic(trial: Trial) -> Answer:
+    train, test = (replace(rows, X=_of(rows, PLAIN)) for rows in (trial.train, trial.test))
+    return logistic_on_logs(trial.log, train, test), {}
 
 
 def _scorecard(trial: Trial) -> Answer:

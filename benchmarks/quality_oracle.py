@@ -2,7 +2,8 @@
 
 What it knows of a buyer at an instant, beside our features: the archetype; whether the abuse has begun and
 ended, and since when; how many accounts of the household, farm or service abuse by then. What lies ahead
-(when a dormant abuser will begin, when an active one will stop) it does not know.
+(when a dormant abuser will begin, when an active one will stop) it does not know. `begun` keeps to what has
+happened: an abuser who has not begun is an ordinary buyer to it, since no deed tells them apart yet.
 
 The best that anybody could do with this knowledge ranks by the true probability of the label and is an upper
 bound, in expectation, of everyone who knows less. This predictor estimates that probability from the same
@@ -26,47 +27,65 @@ from training.log import DAY_US
 HIDDEN: Final = "hidden_"
 
 
-def oracle(trial: Trial, *, seed: int = 0) -> NDArray[np.float64]:
+def oracle(trial: Trial, *, begun: bool = False, seed: int = 0) -> NDArray[np.float64]:
     """Learn from the training rows and what was hidden by them; score the later rows."""
-    train, test = with_hidden(trial, trial.train), with_hidden(trial, trial.test)
+    train, test = (with_hidden(trial, rows, begun=begun) for rows in (trial.train, trial.test))
     score = fit_score(new_score(seed=seed), train, maturity=trial.maturity)
     return np.asarray(score.predict_proba(test.X)[:, 1])
 
 
-def with_hidden(trial: Trial, rows: Dataset) -> Dataset:
+def with_hidden(trial: Trial, rows: Dataset, *, begun: bool = False) -> Dataset:
     """Put the hidden columns beside our features."""
     if trial.truth is None:
         raise ValueError(f"{trial.dataset} has no hidden truth")
     ids = trial.log.buyer_ids.take(pa.array(rows.buyer)).to_pylist()
-    hidden = hidden_so_far(trial.truth, ids, rows.as_of)
+    hidden = hidden_so_far(trial.truth, ids, rows.as_of, begun=begun)
     return Dataset(pd.concat([rows.X, hidden], axis=1), rows.y, rows.buyer, rows.as_of)
 
 
-def hidden_so_far(truth: pa.Table, buyer_ids: list[str], as_of: NDArray[np.int64]) -> pd.DataFrame:
+def hidden_so_far(
+    truth: pa.Table, buyer_ids: list[str], as_of: NDArray[np.int64], *, begun: bool = False
+) -> pd.DataFrame:
     """Tell what the truth holds of each (buyer, instant) that has happened before it.
+
+    Parameters
+    ----------
+    begun : bool
+        Tell nothing of abusers who have not begun, not even that they are.
 
     Returns
     -------
-    DataFrame of shape (n, 5 + archetypes and, for abusers, phases)
-        Days are NaN where a thing has not happened by `as_of`.
+    DataFrame of shape (n, 4 + states)
+        A column for each honest archetype and for each abuser's in each phase. Days are NaN where a thing
+        has not happened by `as_of`.
     """
     everyone = truth.to_pandas().set_index("buyer_id")
     known = everyone.loc[buyer_ids].reset_index()
-    began, ended = _since(known["abuse_starts_at"], as_of), _since(known["abuse_ends_at"], as_of)
-    phase = np.select([~np.isnan(ended), ~np.isnan(began)], ["over", "active"], "dormant")
-    state = np.where(known["is_abuser"], known["archetype"] + " " + phase, known["archetype"])
-    names = [f"{a} {p}" for a in _names(everyone, True) for p in ("dormant", "active", "over")]
-    columns = {
-        f"{HIDDEN}{name}": (state == name).astype(float) for name in [*_names(everyone, False), *names]
-    }
+    since, over = _since(known["abuse_starts_at"], as_of), _since(known["abuse_ends_at"], as_of)
+    state = _state(known, since, over, begun=begun)
+    columns = {f"{HIDDEN}{name}": (state == name).astype(float) for name in _states(everyone)}
     columns |= {
-        f"{HIDDEN}is_abuser": known["is_abuser"].to_numpy(dtype=float),
-        f"{HIDDEN}is_active": (phase == "active").astype(float),
-        f"{HIDDEN}days_since_start": began,
-        f"{HIDDEN}days_since_end": ended,
+        f"{HIDDEN}is_active": (~np.isnan(since) & np.isnan(over)).astype(float),
+        f"{HIDDEN}days_since_start": since,
+        f"{HIDDEN}days_since_end": over,
         f"{HIDDEN}group_active": _group_active(everyone, known, as_of),
     }
     return pd.DataFrame(columns)
+
+
+def _state(
+    known: pd.DataFrame, since: NDArray[np.float64], over: NDArray[np.float64], *, begun: bool
+) -> NDArray[np.object_]:
+    phase = np.select([~np.isnan(over), ~np.isnan(since)], ["over", "active"], "dormant")
+    name = known["archetype"].to_numpy(dtype=object)
+    abuses = known["is_abuser"].to_numpy(dtype=bool)
+    dormant = "ordinary" if begun else name + " dormant"
+    return np.where(abuses, np.where(phase == "dormant", dormant, name + " " + phase), name)
+
+
+def _states(everyone: pd.DataFrame) -> list[str]:
+    phases = [f"{name} {phase}" for name in _names(everyone, True) for phase in ("dormant", "active", "over")]
+    return [*_names(everyone, False), *phases]
 
 
 def _names(everyone: pd.DataFrame, is_abuser: bool) -> list[str]:

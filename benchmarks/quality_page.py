@@ -31,8 +31,8 @@ def means(drawn: Drawn) -> Table:
     heads = ["method", *SHORT.values(), *(f"ours ahead, {SHORT[m]}" for m in list(SHORT)[:2])]
     rows = []
     for method in drawn.methods:
-        line = [method, *(_said(drawn.of(method, measure)) for measure in MEASURES)]
-        ahead = [_signed(drawn.ahead(OURS, method, m)) if method != OURS else "" for m in list(SHORT)[:2]]
+        line = [method, *(said(drawn.of(method, measure)) for measure in MEASURES)]
+        ahead = [signed(drawn.ahead(OURS, method, m)) if method != OURS else "" for m in list(SHORT)[:2]]
         rows.append((*line, *ahead))
     n, events = sum(drawn.n.values()), sum(drawn.events.values())
     title = f"{drawn.dataset}: mean of {len(drawn.snapshots)} ({n:,} rows, {events:,} positive)"
@@ -42,13 +42,13 @@ def means(drawn: Drawn) -> Table:
 def by_snapshot(drawn: Drawn, measure: str) -> Table:
     """A line a method, a column a snapshot."""
     heads = ["method", *(f"{s} ({drawn.events[s]:,} of {drawn.n[s]:,})" for s in drawn.snapshots)]
-    rows = [(m, *(_said(drawn.of(m, measure, at=s)) for s in drawn.snapshots)) for m in drawn.methods]
+    rows = [(m, *(said(drawn.of(m, measure, at=s)) for s in drawn.snapshots)) for m in drawn.methods]
     return Table(f"{drawn.dataset}: {SHORT[measure]} by snapshot", tuple(heads), tuple(rows))
 
 
 def verdicts(found: Sequence[Bar]) -> Table:
     """A line a demand."""
-    rows = [(b.words, _signed(b.figure), f"{b.limit:g}", "met" if b.met else "NOT MET") for b in found]
+    rows = [(b.words, signed(b.figure), f"{b.limit:g}", "met" if b.met else "NOT MET") for b in found]
     return Table("What was asked", ("demand", "figure", "at least", "verdict"), tuple(rows))
 
 
@@ -100,9 +100,11 @@ def _lines(table: Table) -> Iterator[str]:
         yield "| " + " | ".join(row) + " |"
 
 
-def _said(found: Interval) -> str:
+def said(found: Interval) -> str:
+    """Write a value with its interval."""
     return f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f})"
 
 
-def _signed(found: Interval) -> str:
+def signed(found: Interval) -> str:
+    """Write a difference with its sign and its interval."""
     return f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
