@@ -3,7 +3,7 @@
 ``make bench-quality``; the search of AutoML takes ten minutes a cell (``--automl-minutes``), four hours in
 all, on one thread. Cells are kept under ``build/bench/quality/cells``: a run that is killed loses one, and
 another goes on from there. ``BENCH_QUICK=1``: two snapshots, one small market, seconds of search.
-``--cached`` computes nothing and shows what is there; ``--markdown`` prints the tables of docs/quality.md.
+``--cached`` computes nothing and shows what is there; ``--into docs/quality.md`` refreshes that page's tables.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from benchmarks import quality_page as page
 from benchmarks.quality_automl import NothingFoundError
-from benchmarks.quality_bars import bars
+from benchmarks.quality_bars import RANKING, bars
 from benchmarks.quality_cells import Cell, cell_key, cell_path, computed, kept, rows_hash
 from benchmarks.quality_curves import curves, plot
 from benchmarks.quality_curves import tables as curve_tables
@@ -34,6 +34,8 @@ OUT: Final = Path("build/bench/quality.json")
 QUICK: Final = bool(os.environ.get("BENCH_QUICK"))
 CURVES: Final = Path("build/bench/quality/curves.png")
 STUDIED_MARKET: Final = "market-1.0%-seed-1"
+FIGURES: Final = "figures"
+STUDIES: Final = "studies"
 MARKETS: Final = "simulated markets"
 LIBRARIES: Final = ("flaml", "lightgbm", "numpy", "pandas", "scikit-learn", "xgboost")
 
@@ -41,7 +43,7 @@ LIBRARIES: Final = ("flaml", "lightgbm", "numpy", "pandas", "scikit-learn", "xgb
 def main() -> None:
     asked = arguments()
     if asked.curves:
-        return study(markdown=asked.markdown)
+        return study(asked)
     budget = Budget(minutes=asked.automl_minutes, threads=asked.threads)
     chosen = [m for m in installed(methods(budget)) if not asked.methods or m.name in asked.methods]
     found = [
@@ -54,10 +56,10 @@ def main() -> None:
     whole = together(MARKETS, markets) if markets else None
     verdicts = bars(real, whole) if OURS in [m.name for m in chosen] else []
     tables = [page.means(drawn) for drawn in (real, whole) if drawn]
-    tables += [page.by_snapshot(drawn, m) for drawn in (real, whole) if drawn for m in page.SHORT]
+    tables += [page.by_snapshot(drawn, m) for drawn in (real, whole) if drawn for m in RANKING]
     tables += [page.verdicts(verdicts)]
     write(found + ([whole] if whole else []), verdicts)
-    print(page.markdown(tables)) if asked.markdown else page.show(tables)
+    report(tables, FIGURES, asked)
 
 
 def arguments() -> argparse.Namespace:
@@ -70,7 +72,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--methods", type=lambda text: text.split(","), help="some of them, by comma")
     parser.add_argument("--curves", action="store_true", help="learning curve and ablation instead")
     parser.add_argument("--cached", action="store_true", help="compute nothing, show what is there")
-    parser.add_argument("--markdown", action="store_true", help="print the tables of docs/quality.md")
+    parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
+    parser.add_argument("--into", type=Path, help="put the tables into a page (docs/quality.md)")
     return parser.parse_args()
 
 
@@ -82,14 +85,21 @@ def installed(found: Sequence[Method]) -> list[Method]:
     return [method for method in found if not method.name.startswith("automl")]
 
 
-def study(*, markdown: bool) -> None:
+def study(asked: argparse.Namespace) -> None:
     """Learning curve and ablation, of real data and of one market."""
     wanted = next(iter(market_names(quick=True))) if QUICK else STUDIED_MARKET
     found = [curves(trials, say=say) for trials in datasets("all", market=wanted)]
     plot(found, CURVES)
     tables = [table for one in found for table in curve_tables(one)]
-    print(page.markdown(tables)) if markdown else page.show(tables)
+    report(tables, STUDIES, asked)
     say(f"drawn in {CURVES}")
+
+
+def report(tables: Sequence[page.Table], part: str, asked: argparse.Namespace) -> None:
+    """Print the tables, and put them into a page between its marks."""
+    print(page.markdown(tables)) if asked.markdown else page.show(tables)
+    if asked.into:
+        asked.into.write_text(page.put_between(asked.into.read_text(), part, page.markdown(tables)))
 
 
 def datasets(which: str, *, market: str | None = None) -> Iterator[list[Trial]]:

@@ -69,6 +69,20 @@ def markdown(tables: Sequence[Table]) -> str:
     return "\n\n".join("\n".join(_lines(table)) for table in tables) + "\n"
 
 
+def put_between(text: str, part: str, tables: str) -> str:
+    """Replace what stands between a page's two marks of a part.
+
+    Raises
+    ------
+    SystemExit
+        The page has no such marks.
+    """
+    begin, end = f"<!-- {part} -->", f"<!-- end of {part} -->"
+    if not (begin in text and end in text):
+        raise SystemExit(f"the page lacks the marks {begin} and {end}")
+    return f"{text.split(begin)[0]}{begin}\n{tables}{end}{text.split(end)[1]}"
+
+
 def json_rows(drawn: Drawn) -> Iterator[dict[str, Any]]:
     """Say each value, and each difference to ours, with its interval."""
     for (at, method, measure), values in drawn.values.items():

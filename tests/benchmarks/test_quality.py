@@ -23,6 +23,7 @@ from benchmarks.quality_data import Trial
 from benchmarks.quality_measures import MEAN, Drawn, Judged, draw, together
 from benchmarks.quality_methods import PLAIN
 from benchmarks.quality_oracle import hidden_so_far
+from benchmarks.quality_page import put_between
 from features.catalog import CATALOG
 from training.dataset import Dataset
 from training.evaluate import Interval, bootstrap_weights
@@ -268,3 +269,12 @@ def test_without_the_shared_file_real_data_is_skipped_with_the_reason(
     said = capsys.readouterr().err
     assert "online-retail-ii is skipped" in said
     assert str(quality_data.RETAIL_FILE) in said
+
+
+def test_tables_replace_those_of_the_page_and_nothing_else() -> None:
+    page = "before\n<!-- figures -->\nold\n<!-- end of figures -->\nafter\n"
+    once = put_between(page, "figures", "new\n")
+    assert once == "before\n<!-- figures -->\nnew\n<!-- end of figures -->\nafter\n"
+    assert put_between(once, "figures", "new\n") == once
+    with pytest.raises(SystemExit, match="lacks the marks"):
+        put_between("before", "figures", "new")
