@@ -3,7 +3,7 @@
 ``make bench-quality``; the search of AutoML takes ten minutes a cell (``--automl-minutes``), four hours in
 all, on one thread. Cells are kept under ``build/bench/quality/cells``: a run that is killed loses one, and
 another goes on from there. ``BENCH_QUICK=1``: two snapshots, one small market, seconds of search.
-``--cached`` computes nothing and shows what is there; ``--into docs/quality.md`` refreshes that page's tables.
+``--cached`` computes nothing and shows what is there; ``--into docs/quality.md`` refreshes that page.
 """
 
 from __future__ import annotations
