@@ -88,7 +88,7 @@ def installed(found: Sequence[Method]) -> list[Method]:
 def study(asked: argparse.Namespace) -> None:
     """Learning curve and ablation, of real data and of one market."""
     wanted = next(iter(market_names(quick=True))) if QUICK else STUDIED_MARKET
-    found = [curves(trials, say=say) for trials in datasets("all", market=wanted)]
+    found = [curves(trials, say=say) for trials in datasets(asked.data, market=wanted)]
     plot(found, CURVES)
     tables = [table for one in found for table in curve_tables(one)]
     report(tables, STUDIES, asked)
