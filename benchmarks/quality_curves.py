@@ -18,11 +18,10 @@ import pandas as pd
 from benchmarks.quality_cells import cell_key, cell_path, computed, rows_hash
 from benchmarks.quality_data import Trial
 from benchmarks.quality_measures import Drawn, draw
-from benchmarks.quality_methods import ours
+from benchmarks.quality_methods import ours, product_code
 from benchmarks.quality_page import SHORT, Table, said, signed
 from features.catalog import CATALOG
 from training.dataset import Dataset
-from training.window import code_version
 
 FOLDER: Final = Path("build/bench/quality")
 SHARES: Final = (0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
@@ -141,7 +140,7 @@ def _drawn(trials: Sequence[Trial], variants: Mapping[str, Scores], say: Callabl
 
 def _scores(trial: Trial, name: str, answer: Scores, *, rows: str) -> np.ndarray[Any, Any]:
     method = f"curve-{name}".replace(" ", "-").replace("%", "")
-    key = cell_key(method, rows=rows, settings={"code": code_version()})
+    key = cell_key(method, rows=rows, settings={"code": product_code()})
     return computed(cell_path(trial, method, key), lambda: (answer(trial), {})).p
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -86,22 +86,28 @@ class Method:
 
 def methods(budget: Budget) -> list[Method]:
     """List the methods, the quick ones first."""
-    size = {"lightgbm": version("lightgbm")}
+    lightgbm, code = {"lightgbm": version("lightgbm")}, {"code": product_code()}
     return [
-        Method(OURS, lambda trial: (ours(trial), {}), _product),
+        Method(OURS, lambda trial: (ours(trial), {}), lambda: code),
         Method("rate", partial(_baseline, past_cancelled_rate), partial(_source, "baselines.py"), columns=()),
         Method(
             "order-size", partial(_baseline, order_size), partial(_source, "baselines.py"), (), real_only=True
         ),
         Method("logistic", _plain_logistic, partial(_source, "baselines.py"), PLAIN),
         Method("logistic-ours", partial(_baseline, logistic_on_logs), partial(_source, "baselines.py")),
-        Method("lightgbm", _default_lightgbm, lambda: size, PLAIN),
+        Method("lightgbm", _default_lightgbm, lambda: lightgbm, PLAIN),
         Method("scorecard", _scorecard, partial(_source, "scorecard.py")),
-        Method(ORACLE, lambda trial: (oracle(trial), {}), _product, market_only=True),
-        Method(BEGUN, lambda trial: (oracle(trial, begun=True), {}), _product, market_only=True),
+        Method(ORACLE, lambda trial: (oracle(trial), {}), lambda: code, market_only=True),
+        Method(BEGUN, lambda trial: (oracle(trial, begun=True), {}), lambda: code, market_only=True),
         Method("automl-ours", partial(_automl, CATALOG.names, budget), lambda: budget.settings),
         Method("automl-plain", partial(_automl, PLAIN, budget), lambda: budget.settings, PLAIN),
     ]
+
+
+@cache
+def product_code() -> str:
+    """Hash the product's code as it was when first asked: files may change under a run of hours."""
+    return code_version()
 
 
 def ours(trial: Trial, *, train: Dataset | None = None, seed: int = 0) -> np.ndarray[Any, Any]:
@@ -150,10 +156,6 @@ def _automl(columns: Sequence[str], budget: Budget, trial: Trial) -> Answer:
 
 def _of(rows: Dataset, columns: Sequence[str]) -> pd.DataFrame:
     return rows.X[list(columns)]
-
-
-def _product() -> Mapping[str, Any]:
-    return {"code": code_version()}
 
 
 def _source(name: str) -> Mapping[str, Any]:
