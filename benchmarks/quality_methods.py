@@ -89,9 +89,9 @@ def methods(budget: Budget) -> list[Method]:
     lightgbm, code = {"lightgbm": version("lightgbm")}, {"code": product_code()}
     return [
         Method(OURS, lambda trial: (ours(trial), {}), lambda: code),
-        Method("rate", partial(_baseline, past_cancelled_rate), partial(_source, "baselines.py"), columns=()),
+        Method("rate", partial(_baseline, past_cancelled_rate), partial(_source, "baselines.py")),
         Method(
-            "order-size", partial(_baseline, order_size), partial(_source, "baselines.py"), (), real_only=True
+            "order-size", partial(_baseline, order_size), partial(_source, "baselines.py"), real_only=True
         ),
         Method("logistic", _plain_logistic, partial(_source, "baselines.py"), PLAIN),
         Method("logistic-ours", partial(_baseline, logistic_on_logs), partial(_source, "baselines.py")),
