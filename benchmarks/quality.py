@@ -14,15 +14,16 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from benchmarks import quality_page as page
 from benchmarks.quality_automl import NothingFoundError
-from benchmarks.quality_bars import RANKING, bars
+from benchmarks.quality_bars import RANKING, Bar, bars
 from benchmarks.quality_cells import Cell, cell_key, cell_path, computed, kept, rows_hash
 from benchmarks.quality_curves import curves, plot
 from benchmarks.quality_curves import tables as curve_tables
@@ -154,11 +155,14 @@ def cell(trial: Trial, method: Method, *, cached: bool = False) -> Cell | None:
     return found
 
 
-def write(found: Sequence[Drawn], verdicts: Sequence[Any]) -> None:
+def write(found: Sequence[Drawn], verdicts: Sequence[Bar]) -> None:
     """Keep every figure."""
     versions = {name: release(name) for name in LIBRARIES} | {"python": sys.version.split()[0]}
     rows = [row for drawn in found for row in page.json_rows(drawn)]
-    said = [{"words": b.words, "value": b.figure.value, "limit": b.limit, "met": b.met} for b in verdicts]
+    said = [
+        asdict(bar.figure) | {"words": bar.words, "limit": bar.limit, "verdict": bar.verdict}
+        for bar in verdicts
+    ]
     report = {"date": datetime.now(UTC).date().isoformat(), "versions": versions, "rows": rows, "bars": said}
     OUT.parent.mkdir(parents=True, exist_ok=True)
     OUT.write_text(json.dumps(report, indent=1))

@@ -33,6 +33,13 @@ class Bar:
         """At the limit is met, except that "ahead" (limit 0) asks for more than equal."""
         return self.figure.value > 0 if self.limit == 0 else self.figure.value >= self.limit
 
+    @property
+    def verdict(self) -> str:
+        """Say whether it is met, and whether chance could have done it."""
+        if not self.met:
+            return "NOT MET"
+        return "met" if self.figure.low >= self.limit else "met, interval reaches below"
+
 
 def bars(real: Drawn | None, markets: Drawn | None) -> list[Bar]:
     """Judge what there is."""

@@ -48,7 +48,7 @@ def by_snapshot(drawn: Drawn, measure: str) -> Table:
 
 def verdicts(found: Sequence[Bar]) -> Table:
     """A line a demand."""
-    rows = [(b.words, signed(b.figure), f"{b.limit:g}", "met" if b.met else "NOT MET") for b in found]
+    rows = [(b.words, signed(b.figure), f"{b.limit:g}", b.verdict) for b in found]
     return Table("What was asked", ("demand", "figure", "at least", "verdict"), tuple(rows))
 
 

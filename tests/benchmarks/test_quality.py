@@ -234,6 +234,15 @@ def test_a_bar_is_met_at_its_limit_and_ahead_means_more_than_equal(
     assert Bar("words", Interval(value, -1, 1), limit).met is met
 
 
+@pytest.mark.parametrize(
+    ("low", "verdict"),
+    [(0.02, "met"), (0.0199, "met, interval reaches below"), (-0.1, "met, interval reaches below")],
+)
+def test_a_verdict_says_when_the_interval_reaches_below_the_limit(low: float, verdict: str) -> None:
+    assert Bar("words", Interval(0.03, low, 0.2), 0.02).verdict == verdict
+    assert Bar("words", Interval(0.01, low, 0.2), 0.02).verdict == "NOT MET"
+
+
 def test_the_lead_is_taken_over_the_best_simple_method() -> None:
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 300)
