@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help install demo serve test check format clean bench bench-features bench-online bench-spark
+.PHONY: help install demo serve test check format clean bench bench-features bench-online bench-quality bench-spark
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -44,7 +44,7 @@ format: $(STAMP) ## Put code and generated pages in order
 	$(BIN)/python -m features.page docs/features.md
 	$(BIN)/python -m buyer_tier.policy_page docs/policies.md
 
-bench: bench-features bench-online bench-spark ## All benchmarks, one after the other
+bench: bench-features bench-online bench-spark bench-quality ## All benchmarks, one after the other (hours)
 
 bench-features: $(STAMP) ## Time and memory of the batch features beside the others (BENCH_QUICK=1: two minutes)
 	$(BIN)/python -m benchmarks.features
@@ -54,6 +54,10 @@ bench-spark: $(STAMP) ## Our kernel on Spark beside Spark SQL (BENCH_QUICK=1: tw
 
 bench-online: $(STAMP) ## One buyer at a time: vector, score, reasons beside LightGBM and MLflow (BENCH_QUICK=1: one minute)
 	$(BIN)/python -m benchmarks.online
+
+bench-quality: $(STAMP) ## Our score beside simple methods, AutoML and an oracle (hours, resumable; BENCH_QUICK=1: two minutes)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	$(BIN)/python -m benchmarks.quality
 
 clean: ## Remove the environment, the workspace and everything built
 	rm -rf .venv .buyer-tier build dist
