@@ -125,7 +125,16 @@ class _Trial:
     comparisons: tuple[Comparison, ...]
 
 
-def _trial(log: TrainingLog, at: datetime, *, label: CancellationLabel, seed: int) -> _Trial:
+def rows_of_snapshot(log: TrainingLog, at: datetime, *, label: CancellationLabel) -> tuple[Dataset, Dataset]:
+    """Rows whose outcome was complete by a snapshot, and the snapshot's own.
+
+    Raises
+    ------
+    NoMatureSnapshot
+        Nothing was complete by it; says from when something is.
+    OneClassOnly
+        Nobody, or everybody, cancelled.
+    """
     first = _first_snapshot(log)
     learned = every_days(first, at - label.maturity, step_days=STEP_DAYS)
     if not learned:
@@ -137,7 +146,17 @@ def _trial(log: TrainingLog, at: datetime, *, label: CancellationLabel, seed: in
     rows = build_dataset(log, label=label, snapshots=[*learned, at])
     train, test = rows.at(learned), rows.at([at])
     require_both_classes(test, purpose=f"judge on at {at:%Y-%m-%d}")
-    score = fit_score(new_score(seed=seed, **ADDITIVE), train, maturity=label.maturity)
+    return train, test
+
+
+def cancellation_score(train: Dataset, *, label: CancellationLabel, seed: int) -> BuyerScore:
+    """Fit the task's score."""
+    return fit_score(new_score(seed=seed, **ADDITIVE), train, maturity=label.maturity)
+
+
+def _trial(log: TrainingLog, at: datetime, *, label: CancellationLabel, seed: int) -> _Trial:
+    train, test = rows_of_snapshot(log, at, label=label)
+    score = cancellation_score(train, label=label, seed=seed)
     scored = {OURS: score.predict_proba(test.X)[:, 1]}
     scored |= {name: method(log, train, test) for name, method in CANCELLATION_BASELINES.items()}
     return _Trial(score, train, test, tuple(_lines(test, scored, snapshot=f"{at:%Y-%m-%d}", seed=seed)))

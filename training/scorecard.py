@@ -141,6 +141,12 @@ def scorecard_of(
     )
 
 
+def scorecard_log_odds(train: Dataset, rows: Dataset) -> Floats:
+    """Fit the card on some rows and give the log-odds of others, shape (n,)."""
+    chosen, card = _fitted(train)
+    return np.asarray(card.decision_function(_evidence(rows.X, chosen)))
+
+
 def _fitted(train: Dataset) -> tuple[list[_Binned], LogisticRegression]:
     """Fit, and leave out what counts backwards, until nothing does."""
     chosen = _chosen(train)
