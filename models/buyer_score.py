@@ -42,6 +42,10 @@ class BuyerScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         LightGBM's, chosen for few positives: shallow trees, whose pairs of features generalise.
     feature_fraction, bagging_fraction : float
         Share of features and of rows that a tree sees.
+    extra_trees : bool
+        Draw each split's threshold at random instead of searching the best: less variance on few rows.
+    weigh_groups : bool
+        Let each group count once however many rows it has, where `fit` is given groups.
     max_trees, patience : int
         Upper limit of trees, and how many without gain end the search for their number.
     n_folds : int
@@ -68,7 +72,7 @@ class BuyerScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         reason_codes: Mapping[str, str] | None = None,
         reason_texts: Mapping[str, Text] | None = None,
         catalog_version: str | None = None,
-        learning_rate: float = 0.05,
+        learning_rate: float = 0.02,
         num_leaves: int = 4,
         max_depth: int = 2,
         min_child_samples: int = 30,
@@ -76,8 +80,10 @@ class BuyerScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         path_smooth: float = 1.0,
         feature_fraction: float = 0.4,
         bagging_fraction: float = 0.7,
-        max_trees: int = 500,
-        patience: int = 40,
+        extra_trees: bool = False,
+        weigh_groups: bool = False,
+        max_trees: int = 1200,
+        patience: int = 150,
         n_folds: int = 4,
         random_state: int = 0,
     ) -> None:
@@ -93,6 +99,8 @@ class BuyerScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.path_smooth = path_smooth
         self.feature_fraction = feature_fraction
         self.bagging_fraction = bagging_fraction
+        self.extra_trees = extra_trees
+        self.weigh_groups = weigh_groups
         self.max_trees = max_trees
         self.patience = patience
         self.n_folds = n_folds
@@ -105,6 +113,8 @@ class BuyerScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         *,
         folds: Sequence[trees.Fold] | None = None,
         groups: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        judged: ArrayLike | None = None,
     ) -> Self:
         """Choose the number of trees and calibrate on the folds, then fit the trees on every row.
 
@@ -118,6 +128,11 @@ class BuyerScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             Time-ordered splits; without them stratified folds are drawn.
         groups : array-like of shape (n,), optional
             Buyers, kept whole by the drawn folds.
+        offset : array-like of shape (n,), optional
+            Log-odds known of each row beforehand, such as its snapshot's base rate: the trees learn what
+            comes on top, and the calibration adds the base rate of the rows validated on.
+        judged : array-like of bool of shape (n,), optional
+            Rows that drawn folds may validate on; without it, all.
 
         Raises
         ------
@@ -127,8 +142,14 @@ class BuyerScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         checked, labels = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan")
         target = self._target(labels)
         params = self._params(n_threads=trees.threads(checked))
-        data = trees.dataset(checked, target, params=params)
-        chosen = folds if folds is not None else self._drawn_folds(target, groups)
+        data = trees.dataset(
+            checked,
+            target,
+            params=params,
+            weight=once_each(groups) if self.weigh_groups and groups is not None else None,
+            offset=None if offset is None else np.asarray(offset, dtype=np.float64),
+        )
+        chosen = folds if folds is not None else self._drawn_folds(target, groups, judged)
         self.n_trees_, rows, margins = trees.validate(
             data, params=params, folds=chosen, max_trees=self.max_trees, patience=self.patience
         )
@@ -256,12 +277,24 @@ class BuyerScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "feature_fraction": self.feature_fraction,
             "bagging_fraction": self.bagging_fraction,
             "bagging_freq": 1,
+            "extra_trees": self.extra_trees,
             "seed": self.random_state,
             "num_threads": n_threads,
         }
 
-    def _drawn_folds(self, target: NDArray[np.float64], groups: ArrayLike | None) -> list[trees.Fold]:
+    def _drawn_folds(
+        self, target: NDArray[np.float64], groups: ArrayLike | None, judged: ArrayLike | None
+    ) -> list[trees.Fold]:
         n_folds = int(min(self.n_folds, target.sum(), len(target) - target.sum()))
         kind = StratifiedKFold if groups is None else StratifiedGroupKFold
         drawn = kind(n_folds, shuffle=True, random_state=self.random_state)
-        return list(drawn.split(target, target, groups))
+        allowed = np.ones(len(target), dtype=bool) if judged is None else np.asarray(judged, dtype=bool)
+        found = drawn.split(target, target, groups)
+        return [(train, valid[allowed[valid]]) for train, valid in found]
+
+
+def once_each(groups: ArrayLike) -> NDArray[np.float64]:
+    """Weights of rows by which every group weighs the same; their mean is 1."""
+    _, group, sizes = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
+    weight = 1.0 / sizes[group]
+    return np.asarray(weight / weight.mean())

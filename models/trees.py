@@ -32,9 +32,16 @@ def threads(X: NDArray[np.float64]) -> int:
     return 1 if X.size < SMALL else 0
 
 
-def dataset(X: NDArray[np.float64], y: NDArray[np.float64], *, params: Mapping[str, Any]) -> lgb.Dataset:
-    """Bin the rows once, for the folds and for the final fit."""
-    return lgb.Dataset(X, label=y, params=dict(params), free_raw_data=False)
+def dataset(
+    X: NDArray[np.float64],
+    y: NDArray[np.float64],
+    *,
+    params: Mapping[str, Any],
+    weight: NDArray[np.float64] | None = None,
+    offset: NDArray[np.float64] | None = None,
+) -> lgb.Dataset:
+    """Bin the rows once, for the folds and for the final fit; the trees only add to the offset."""
+    return lgb.Dataset(X, label=y, weight=weight, init_score=offset, params=dict(params), free_raw_data=False)
 
 
 def validate(

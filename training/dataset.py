@@ -34,12 +34,15 @@ class Dataset:
         Integer codes of buyers.
     as_of : ndarray of shape (n,)
         Microseconds since the epoch.
+    newer : tuple of Newer
+        Rows of shorter windows to learn from besides; not counted, never judged on.
     """
 
     X: pd.DataFrame
     y: NDArray[np.int64]
     buyer: NDArray[np.int64]
     as_of: NDArray[np.int64]
+    newer: tuple[Newer, ...] = ()
 
     def at(self, snapshots: Sequence[datetime]) -> Dataset:
         """Keep the rows of some snapshots."""
@@ -48,6 +51,24 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.y)
+
+
+@dataclass(frozen=True)
+class Newer:
+    """Rows of a shorter window, complete after `maturity`: they come after the last whole window's."""
+
+    rows: Dataset
+    maturity: timedelta
+
+
+def joined(parts: Sequence[Dataset]) -> Dataset:
+    """Put rows of the same columns one part after the other."""
+    return Dataset(
+        X=pd.concat([part.X for part in parts], ignore_index=True),
+        y=np.concatenate([part.y for part in parts]),
+        buyer=np.concatenate([part.buyer for part in parts]),
+        as_of=np.concatenate([part.as_of for part in parts]),
+    )
 
 
 def build_dataset(

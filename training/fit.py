@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from copy import copy
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logit
 
 from features.catalog import CATALOG, REASONS
 from features.compile import Catalog
@@ -14,8 +16,11 @@ from features.errors import BadInput
 from models.buyer_score import BuyerScore
 from models.calibration import BaseRateShift, shift_of_base_rate, shifted
 
-from .dataset import Dataset
+from .dataset import Dataset, Newer, joined
 from .splits import inner_folds
+
+MICROSECOND: Final = timedelta(microseconds=1)
+PRIOR_EVENTS: Final = 5.0
 
 
 class OneClassOnly(BadInput):
@@ -61,14 +66,43 @@ def new_score(
 def fit_score(score: BuyerScore, rows: Dataset, *, maturity: timedelta) -> BuyerScore:
     """Fit on rows whose labels are complete, validated forward in time, or by buyer if time is too short.
 
+    Each snapshot's base rate is given to the trees beforehand, so that they learn who differs from the others
+    of one day, not which day it is; calibration adds the base rate of the snapshots validated on. Rows of
+    shorter windows (`rows.newer`) are learned from, never validated on.
+
     Raises
     ------
     OneClassOnly
         Fewer than two rows of a class.
     """
     require_both_classes(rows, purpose="learn from")
-    folds = inner_folds(rows.as_of, rows.y, maturity=maturity, n_folds=score.n_folds)
-    return score.fit(rows.X, rows.y, folds=folds, groups=np.asarray(rows.buyer))
+    parts = [Newer(rows, maturity), *rows.newer]
+    together = joined([part.rows for part in parts])
+    wait = np.repeat([part.maturity // MICROSECOND for part in parts], [len(part.rows) for part in parts])
+    judged = np.arange(len(together)) < len(rows)
+    folds = inner_folds(
+        together.as_of,
+        together.y,
+        complete_at=together.as_of + wait,
+        judged=judged,
+        n_folds=score.n_folds,
+    )
+    offset = np.concatenate([base_rate_by_snapshot(part.rows) for part in parts])
+    return score.fit(together.X, together.y, folds=folds, groups=together.buyer, offset=offset, judged=judged)
+
+
+def base_rate_by_snapshot(rows: Dataset) -> NDArray[np.float64]:
+    """Log-odds of the label among each row's snapshot, shrunk to all rows' by `PRIOR_EVENTS` events.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+    """
+    overall = (rows.y.sum() + 1.0) / (len(rows) + 2.0)
+    _, at = np.unique(rows.as_of, return_inverse=True)
+    events, size = np.bincount(at, weights=rows.y), np.bincount(at)
+    rate = (events + PRIOR_EVENTS) / (size + PRIOR_EVENTS / overall)
+    return np.asarray(logit(rate)[at])
 
 
 def recalibrate(score: BuyerScore, rows: Dataset) -> tuple[BuyerScore, BaseRateShift]:

@@ -69,26 +69,33 @@ def _not_yet(ordered: list[datetime], *, known_until: datetime, maturity: timede
 
 
 def inner_folds(
-    as_of: NDArray[np.int64], y: NDArray[np.int64], *, maturity: timedelta, n_folds: int
+    as_of: NDArray[np.int64],
+    y: NDArray[np.int64],
+    *,
+    complete_at: NDArray[np.int64],
+    judged: NDArray[np.bool_],
+    n_folds: int,
 ) -> list[Fold] | None:
     """Folds that validate on each of the latest snapshots a model of what was complete by it.
 
     Parameters
     ----------
-    as_of : ndarray of shape (n,)
-        Microseconds since the epoch.
+    as_of, complete_at : ndarray of shape (n,)
+        When a row was taken and when its label was complete, in microseconds since the epoch.
     y : ndarray of shape (n,)
         Labels; every part of a fold must hold both classes.
+    judged : ndarray of bool of shape (n,)
+        Rows that may be validated on; the others are only learned from.
 
     Returns
     -------
     list of (train, valid) row positions, oldest first, or None if fewer than two are possible; then only
     folds by buyer keep a buyer's overlapping labels apart.
     """
-    wait = maturity // timedelta(microseconds=1)
     folds: list[Fold] = []
-    for snapshot in np.unique(as_of)[::-1]:
-        train, valid = np.flatnonzero(as_of + wait <= snapshot), np.flatnonzero(as_of == snapshot)
+    for snapshot in np.unique(as_of[judged])[::-1]:
+        train = np.flatnonzero(complete_at <= snapshot)
+        valid = np.flatnonzero((as_of == snapshot) & judged)
         if len(folds) < n_folds and _both(y[train]) and _both(y[valid]):
             folds.append((train, valid))
     return folds[::-1] if len(folds) >= 2 else None

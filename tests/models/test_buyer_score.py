@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sklearn.utils.estimator_checks import check_estimator
 
 from models import trees
-from models.buyer_score import BuyerScore
+from models.buyer_score import BuyerScore, once_each
 
 from .conftest import DIRECTIONS, NAMES, new_score, rows
 
@@ -131,6 +131,19 @@ def _trees_only(booster: lgb.Booster) -> str:
 def test_labels_that_cannot_be_learned_from_are_refused_with_their_counts(y: list[int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         BuyerScore().fit(np.arange(80.0).reshape(40, 2), y)
+
+
+def test_a_buyer_with_many_rows_weighs_as_much_as_one_with_a_single_row() -> None:
+    X, y = rows(600)
+    thrice = np.repeat(np.arange(len(y)), np.where(np.arange(len(y)) < 300, 5, 1))
+    totals = np.bincount(thrice, weights=once_each(thrice))
+    assert totals.min() == pytest.approx(totals.max())
+    assert once_each(thrice).mean() == pytest.approx(1.0)
+    weighed, plain = (
+        new_score(max_trees=8, weigh_groups=w).fit(X.iloc[thrice], y[thrice], groups=thrice)
+        for w in (True, False)
+    )
+    assert _trees_only(weighed.booster_) != _trees_only(plain.booster_)
 
 
 def test_a_direction_for_a_column_that_is_not_there_is_named() -> None:

@@ -49,14 +49,19 @@ def test_inner_folds_validate_on_what_came_after_the_labels_they_learn_from(
 ) -> None:
     as_of = np.array([micros(day(30 * m)) for m, _ in rows])
     y = np.array([int(positive) for _, positive in rows])
-    for train, valid in inner_folds(as_of, y, maturity=MATURITY, n_folds=n_folds) or []:
-        assert as_of[train].max() + MATURITY // timedelta(microseconds=1) <= as_of[valid].min()
+    complete_at, judged = as_of + MATURITY // timedelta(microseconds=1), np.arange(len(y)) % 5 > 0
+    found = inner_folds(as_of, y, complete_at=complete_at, judged=judged, n_folds=n_folds) or []
+    for train, valid in found:
+        assert complete_at[train].max() <= as_of[valid].min()
+        assert judged[valid].all()
         assert {*y[train]} == {*y[valid]} == {0, 1}
 
 
 def test_too_little_time_for_two_folds_is_said() -> None:
     as_of = np.array([micros(day(d)) for d in (0, 0, 120, 120)])
-    assert inner_folds(as_of, np.array([0, 1, 0, 1]), maturity=MATURITY, n_folds=3) is None
+    complete_at, judged = as_of + MATURITY // timedelta(microseconds=1), np.ones(4, dtype=bool)
+    y = np.array([0, 1, 0, 1])
+    assert inner_folds(as_of, y, complete_at=complete_at, judged=judged, n_folds=3) is None
 
 
 def test_months_start_at_midnight_utc_within_both_ends() -> None:
