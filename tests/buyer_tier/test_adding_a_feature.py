@@ -41,7 +41,7 @@ class Tree:
 
     def __init__(self, folder: Path) -> None:
         self.code, self.home = folder / "code", folder / "home"
-        unfinished = shutil.ignore_patterns("*.tmp.*", "*.pyc.*")  # of another process that is writing just now
+        unfinished = shutil.ignore_patterns("*.tmp.*", "*.pyc.*")  # another process is writing them
         for package in PACKAGES:
             shutil.copytree(ROOT / package, self.code / package, ignore=unfinished)
         catalog = self.code / "features" / "catalog.py"
