@@ -39,6 +39,10 @@ BUYER_SCORE: Final = "buyer-score"
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
 SELF_CHECK_TAG: Final = "self_check"
+CUT_OFF_TAG: Final = "guaranteed_cut_off"
+"""The tag by which a version's guaranteed cut-off travels: points, or `none`."""
+LOWEST, HIGHEST = 300.0, 900.0
+"""Ends of the scale of points."""
 N_EXAMPLE_ROWS: Final = 3
 """Rows that MLflow shows as an input example; all rows given travel as known answers."""
 MODEL_VERSIONS_TAG: Final = "mlflow.modelVersions"
@@ -60,13 +64,20 @@ class ModelDamaged(RegistryUnavailable):
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A registered score, ready to use."""
+    """A registered score, ready to use.
+
+    Attributes
+    ----------
+    guaranteed_cut_off : float or None
+        Points from which on the quality tier keeps its budget; None where none is proven or nobody asked.
+    """
 
     score: BuyerScore
     name: str
     version: str
     run_id: str
     catalog_version: str | None
+    guaranteed_cut_off: float | None = None
 
 
 @dataclass(frozen=True)
@@ -278,6 +289,7 @@ class Registry:
         return None if found is None else self._ask(lambda: self._load(found))
 
     def _load(self, found: Any) -> LoadedModel:
+        cut_off = _cut_off(found)
         with tempfile.TemporaryDirectory() as scratch:
             # not found.source: "models:/…" would be looked up in the process's default store
             where = self.client.get_model_version_download_uri(self.name, found.version)
@@ -285,7 +297,8 @@ class Registry:
                 artifact_uri=where, dst_path=scratch, tracking_uri=self.tracking_uri
             )
             score = self._checked(Path(local) / "data" / "buyer_score", found)
-        return LoadedModel(score, self.name, str(found.version), found.run_id, score.catalog_version)
+        version, catalog = str(found.version), score.catalog_version
+        return LoadedModel(score, self.name, version, found.run_id, catalog, guaranteed_cut_off=cut_off)
 
     def _checked(self, directory: Path, found: Any) -> BuyerScore:
         if found.tags.get(SELF_CHECK_TAG) and not (directory / FILE).exists():
@@ -318,6 +331,26 @@ def _quietly() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+def cut_off_as_tag(cut_off: float | None) -> str:
+    """Write a guaranteed cut-off as the tag of a version."""
+    return "none" if cut_off is None else f"{cut_off:.1f}"
+
+
+def _cut_off(found: Any) -> float | None:
+    """Read the tag; one that says no points is refused, since it would let in nobody or everybody."""
+    said = found.tags.get(CUT_OFF_TAG, "none")
+    try:
+        points = None if said == "none" else float(said)
+    except ValueError:
+        points = float("nan")
+    if points is not None and not LOWEST <= points <= HIGHEST:
+        raise ModelDamaged(
+            f"version {found.version} has the tag {CUT_OFF_TAG} {said!r}: give points from {LOWEST:.0f} to "
+            f"{HIGHEST:.0f}, or none"
+        )
+    return points
 
 
 def _first_line(error: Exception) -> str:

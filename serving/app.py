@@ -57,8 +57,11 @@ def create_app(
     app.state.settings, app.state.clock, app.state.metrics = settings, clock, metrics
     app.state.database, app.state.champion = database, champion
     app.state.keys = KeyRing(database, seconds=settings.key_cache_seconds)
-    app.state.service = DecisionService(database=database, champion=champion, observe=metrics.stage)
-    app.state.scoring = ScoringService(database=database, champion=champion)
+    policy = settings.policy
+    app.state.service = DecisionService(
+        database=database, champion=champion, policy=policy, observe=metrics.stage
+    )
+    app.state.scoring = ScoringService(database=database, champion=champion, policy=policy)
     for room in (decisions, scores, events, health):
         app.include_router(room.router)
     openapi.install(app)

@@ -19,14 +19,16 @@ from .settings import Settings
 async def deciding(settings: Settings, url: str) -> AsyncIterator[DecisionService]:
     """Give the very service that decides over HTTP, with the champion loaded."""
     async with opened(settings, url) as database:
-        yield DecisionService(database=database, champion=await _champion(settings))
+        champion = await _champion(settings)
+        yield DecisionService(database=database, champion=champion, policy=settings.policy)
 
 
 @asynccontextmanager
 async def scoring(settings: Settings, url: str) -> AsyncIterator[ScoringService]:
     """Give the very service that scores over HTTP, with the champion loaded."""
     async with opened(settings, url) as database:
-        yield ScoringService(database=database, champion=await _champion(settings))
+        champion = await _champion(settings)
+        yield ScoringService(database=database, champion=champion, policy=settings.policy)
 
 
 async def _champion(settings: Settings) -> Champion:
