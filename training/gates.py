@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .clean_process import Tried
 from .evaluate import Floats, Interval, Ranked, roc_auc
+from .slices import WORDS
 from .swap import Mask, SwapSet
 
 CHANCE: Final = 0.5
@@ -98,10 +99,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class Views:
-    """How one model sees the rows: probabilities, and who is a quality user."""
+    """How one model sees the rows: probabilities, who is a quality user, and from how many points on."""
 
     p: Floats
     quality: Mask
+    cut_off: float | None = None
 
 
 def chance_gate(auc: Interval) -> Gate:
@@ -129,7 +131,7 @@ def ranking_gates(gaps: Mapping[str, Interval] | None, limits: Limits) -> Iterat
 def money_gate(gaps: Mapping[str, Interval] | None, limits: Limits) -> Gate:
     """Ask that no more money goes to abusers: the interval's upper end of the paired difference."""
     rise = limits.loss_share_rise
-    title = "it loses no more money to abusers (share of yuan asked back)"
+    title = "it loses no more money to abusers (share of yuan to be refunded)"
     limit = f"upper end not above {rise:+.3f}"
     return _gap_gate("loss_share", title, gaps, limit=limit, passes=lambda gap: gap.high <= rise)
 
@@ -182,8 +184,8 @@ def slice_gates(
     limits: Limits,
 ) -> Iterator[Gate]:
     """Ask that no group of buyers pays for the average: its ranking, and its honest buyers' tier."""
-    for number, (name, rows) in enumerate(groups.items()):
-        title, key = f"it harms no group: {name}", f"slice_{number}"
+    for name, rows in groups.items():
+        title, key = f"it harms no group: {WORDS[name]}", f"slice_{name}"
         if champion is None:
             yield Gate(key, title, NOBODY, "", Verdict.open)
             continue
@@ -263,8 +265,8 @@ def information_gate(silent: Mapping[str, str], *, known: set[str] | None) -> Ga
     title = "no feature fell silent"
     fallen = {name: how for name, how in silent.items() if known is not None and name in known}
     shown = fallen or silent
-    named = "; ".join(f"{name} {how}" for name, how in _first(shown, 8 if fallen else 3).items())
-    figure = f"{len(shown)}, as {named}" if silent else "none is constant or missing"
+    named = "; ".join(f"{name} {how}" for name, how in shown.items())
+    figure = f"{len(shown)}: {named}" if silent else "none is constant or missing"
     if silent and not fallen:
         figure = f"no more than before ({figure})" if known is not None else f"{NOBODY} ({figure})"
     verdict = Verdict.failed if fallen else Verdict.open if known is None and silent else Verdict.passed

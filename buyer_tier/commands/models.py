@@ -114,9 +114,11 @@ def compare(
     if events is not None:
         from buyer_tier.log_source import local_log
         from features.log import read_log
+        from serving.settings import Settings
 
         with local_log(events) as path:
-            found = judged_again(_registry(), first, second, events=read_log(path))
+            log = read_log(path)
+            found = judged_again(_registry(), first, second, events=log, policy=Settings().policy)
     if as_json:
         emit([asdict(line) for line in found])
         return

@@ -75,7 +75,12 @@ def _order() -> Order:
     if opened and _is_default(settings.mlflow_tracking_uri):
         os.environ.pop("MLFLOW_TRACKING_URI")  # `mlflow run` names its own default where nobody named one
         settings, opened = Settings(), None
-    return Order(tracking_uri=settings.tracking_uri, kept_in=settings.home / "retraining", run_id=opened)
+    return Order(
+        tracking_uri=settings.tracking_uri,
+        kept_in=settings.home / "retraining",
+        run_id=opened,
+        policy=settings.policy,
+    )
 
 
 def _is_default(tracking_uri: str) -> bool:
@@ -106,6 +111,8 @@ def _said(report: RetrainReport) -> str:
         f"version {report.model_version} [bold]{report.outcome}[/], {charge}",
         report.said,
     ]
+    if report.findings:
+        lines.append(f"cut-off with a guarantee: {report.findings.guarantee.words}")
     if report.page:
         lines.append(f"page to read or forward: {report.page}")
     if report.outcome == "held":

@@ -13,15 +13,15 @@ import pytest
 from markupsafe import escape
 from threadpoolctl import threadpool_limits
 
+import training.examination
 import training.judge
-import training.retrain
 from features.errors import BadInput
 from models import trees
 from models.registry import ModelDamaged, Registry, RegistryUnavailable
 from models.self_check import digest
 from models.succession import SETTLED, changes, promote, rollback
-from training.abuse import EXPERIMENT
 from training.clean_process import Tried
+from training.examination import EXPERIMENT
 from training.fit import OneClassOnly
 from training.kept import KeptModels
 from training.publish import LEFTOVER, VERDICT
@@ -129,7 +129,7 @@ def _killed_at(home: str, step: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     # Twelve times a picture and a fresh interpreter: dear, and no step of theirs is cut off here.
-    training.retrain.figures = lambda *_, **__: {}
+    training.examination.figures = lambda *_, **__: {}
     training.judge.tried_alone = lambda _: Tried(load_seconds=1.0, answer_seconds=0.001, gap=0.0)
     retrain(market(), order_in(Path(home)), on_step=kill)
 
@@ -153,7 +153,7 @@ def test_killed_at_each_step_the_champion_is_as_before_or_as_after_and_the_next_
         assert champion is not None
         seen.append(champion.version)
         assert len(registry.versions()) <= 2
-    assert seen == ["1"] * 10 + ["2", "2"]
+    assert seen == ["1"] * 11 + ["2", "2"]
     after = retrain(log, order)
     assert (after.outcome, after.model_version) == ("already", "2")
     where = registry.client.get_experiment_by_name(EXPERIMENT)
