@@ -12,7 +12,8 @@ import msgspec
 
 from decisions.engine import Decision
 from decisions.policy import Policy
-from decisions.request import OrderEvidence, RefundRequest
+from decisions.request import BuyerEvidence, OrderEvidence, RefundRequest
+from decisions.rules import Verdict
 from decisions.tiers import Tier
 from models.evidence import BuyerAssessment
 from models.reasons import Reason
@@ -119,6 +120,22 @@ def policy_of(record: bytes, *, version: str, base: Policy) -> Policy:
     """Give back the policy by which a stored decision's tier was made; the rest of it is ``base``."""
     kept = msgspec.json.decode(record).get("tier_rule")
     return base if kept is None else replace(base, version=version, **kept)
+
+
+def evidence_of(record: bytes) -> BuyerEvidence:
+    """Give back what a stored decision knew of the buyer."""
+    return BuyerEvidence(**msgspec.json.decode(record)["buyer_evidence"])
+
+
+def previous_tier_of(record: bytes) -> Tier | None:
+    """Give back the tier that the buyer had before a stored decision; None without one."""
+    found: Tier | None = msgspec.json.decode(record).get("previous_tier")
+    return found
+
+
+def rules_of(answer: bytes) -> tuple[Verdict, ...]:
+    """Give back every rule's verdict of a stored decision."""
+    return tuple(Verdict(**rule) for rule in msgspec.json.decode(answer)["rules"])
 
 
 def with_reasons(answer: bytes, reasons: Sequence[Reason]) -> bytes:
