@@ -13,13 +13,15 @@ import pytest
 from markupsafe import escape
 from threadpoolctl import threadpool_limits
 
+from decisions.policy import GUARANTEED
 import training.examination
 import training.judge
 from features.errors import BadInput
 from models import trees
-from models.registry import ModelDamaged, Registry, RegistryUnavailable
+from models.registry import CUT_OFF_TAG, ModelDamaged, Registry, RegistryUnavailable
 from models.self_check import digest
 from models.succession import SETTLED, changes, promote, rollback
+from training.abuse import train_abuse
 from training.clean_process import Tried
 from training.examination import EXPERIMENT
 from training.fit import OneClassOnly
@@ -82,6 +84,48 @@ def test_the_run_holds_every_gate_as_a_metric_as_json_and_as_a_page(
     assert "http" not in page.replace("http-equiv", "")
     assert report.page is not None
     assert report.page.read_text(encoding="utf-8") == page
+
+
+def test_a_retraining_finds_out_what_a_training_of_the_same_window_does_and_says_it(
+    first: tuple[Order, RetrainReport], log: pa.Table, tmp_path: Path
+) -> None:
+    order, report = first
+    by_hand = train_abuse(log, tracking_uri=order_in(tmp_path).tracking_uri, until=report.complete_at)
+    assert by_hand.findings is not None
+    assert report.findings == by_hand.findings
+    (line,) = Registry(order.tracking_uri).versions()
+    assert line.tags["guaranteed_cut_off"] == "none"
+    client = Registry(order.tracking_uri).client
+    kept = json.loads(Path(client.download_artifacts(report.run_id, "report.json")).read_text())
+    assert kept["findings"]["guarantee"]["words"] == by_hand.findings.guarantee.words
+    assert "slice_all_observed" in client.get_run(report.run_id).data.metrics
+    assert report.page is not None
+    page = report.page.read_text(encoding="utf-8")
+    walks, slices = by_hand.findings.walks, by_hand.findings.slices
+    for said in (
+        by_hand.findings.guarantee.words,
+        by_hand.findings.base_rate.words,
+        *(walk.words for walk in walks),
+        *(part.words for part in slices),
+        *(group.words for group in by_hand.findings.scorecard.agreement),
+        *by_hand.silent_features,
+    ):
+        assert str(escape(said)) in page
+
+
+def test_each_model_is_judged_by_the_cut_off_that_it_would_have_in_charge(
+    tmp_path: Path, log: pa.Table
+) -> None:
+    order = order_in(tmp_path, policy=GUARANTEED)
+    retrain(log, replace(order, until=day(330)))
+    Registry(order.tracking_uri).tag(CUT_OFF_TAG, "610", version="1")
+    report = retrain(log, order)
+    assert report.page is not None
+    page = report.page.read_text(encoding="utf-8")
+    assert "a proven cut-off, of which there is none (serving: 620 points or more)" in page
+    (swap,) = [gate for gate in report.gates if gate.name == "swap_set"]
+    assert swap.figure.startswith("100.0% of ")
+    assert ": 0 gain (0 yuan)" in swap.figure
 
 
 def test_the_same_window_is_trained_once_even_if_the_log_has_grown_and_been_shuffled(
