@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .clean_process import Tried
 from .evaluate import Floats, Interval, Ranked, roc_auc
+from .limits import Limits
 from .slices import WORDS
 from .swap import Mask, SwapSet
 
@@ -54,47 +55,6 @@ class Gate:
     def holds(self) -> bool:
         """Whether this gate keeps the challenger out."""
         return self.verdict in (Verdict.failed, Verdict.ask)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """What a retraining may do without a person.
-
-    Attributes
-    ----------
-    roc_auc_loss, average_precision_loss : float
-        How much worse the interval's lower end may be than the champion.
-    loss_share_rise : float
-        How much more of the money asked back the interval's upper end may give to abusers.
-    calibration_error : float
-        Largest calibration error on the rows judged, if the champion's is not larger.
-    calibration_ratio : float
-        Abuse found per abuse expected, at most this factor off, beyond what its interval explains.
-    slice_roc_auc_loss, slice_approval_loss : float
-        Per slice: loss of ROC-AUC beyond chance, and of the share of honest buyers that are quality users.
-    slice_rows, slice_positives : int
-        Below this a slice is too small to judge.
-    swap_share : float
-        Buyers that change tier per quality user of the champion.
-    psi : float
-        Largest population stability index of a feature that the model uses.
-    load_seconds, answer_seconds : float
-        Processor time in a clean process.
-    """
-
-    roc_auc_loss: float = 0.02
-    average_precision_loss: float = 0.05
-    loss_share_rise: float = 0.01
-    calibration_error: float = 0.05
-    calibration_ratio: float = 1.5
-    slice_roc_auc_loss: float = 0.03
-    slice_approval_loss: float = 0.05
-    slice_rows: int = 50
-    slice_positives: int = 10
-    swap_share: float = 0.2
-    psi: float = 0.25
-    load_seconds: float = 20.0
-    answer_seconds: float = 0.05
 
 
 @dataclass(frozen=True)

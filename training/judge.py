@@ -28,7 +28,6 @@ from .examination import Examined, Lesson
 from .gates import (
     Calibration,
     Gate,
-    Limits,
     Views,
     calibration_gates,
     chance_gate,
@@ -43,6 +42,7 @@ from .gates import (
     swap_gate,
     unseen_gate,
 )
+from .limits import Limits
 from .log import instant
 from .paired import differences, ranking_and_money
 from .slices import slice_masks

@@ -178,7 +178,8 @@ def _logged(made: Publication, registry: Registry, *, on_step: OnStep) -> Logged
     gates = made.judgement.gates
     mlflow.log_metrics({f"gate_{gate.name}": gate.value for gate in gates if gate.value == gate.value})
     mlflow.log_metrics({f"gate_{gate.name}_passed": float(not gate.holds) for gate in gates})
-    mlflow.log_dict({"verdict": made.verdict, "gates": gates_as_json(gates)}, "gates.json")
+    judged_by = {"policy": made.case.policy.version, "limits": asdict(made.case.limits)}
+    mlflow.log_dict({"verdict": made.verdict, "gates": gates_as_json(gates)} | judged_by, "gates.json")
     mlflow.log_text(made.page, "gates.html")
     mlflow.log_dict(made.report.as_dict(), "report.json")
     on_step("storing the model in the run")

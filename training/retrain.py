@@ -18,12 +18,13 @@ from models.succession import SETTLED
 from .dataset import build_dataset
 from .examination import Lesson, examined, fitted, lesson_of
 from .findings import Findings
-from .gates import Gate, Limits
+from .gates import Gate
 from .gates_page import gates_page
 from .guarantee import Budget
 from .judge import Case, judge
 from .kept import KeptModels
 from .labels import AbuseLabel
+from .limits import Limits
 from .publish import (
     VERDICT,
     Publication,

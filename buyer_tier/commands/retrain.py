@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from training.retrain import Order, RetrainReport
 
 PROJECT_STORE: Final = ("sqlite:///mlflow.db", "./mlruns", "mlruns")
+LIMITS: Final = "BUYER_TIER_RETRAIN_LIMITS"
 STYLES: Final = {"pass": "green", "fail": "red", "ask": "yellow", "none": "dim"}
 
 
@@ -28,6 +29,19 @@ def retrain(
     window: Annotated[
         str, typer.Option(help="First of the month to judge on, instead of the newest that is complete.")
     ] = "",
+    limits: Annotated[
+        str,
+        typer.Option(
+            help="Limits of the gates that differ from the defaults: NAME=NUMBER,… (docs/retraining.md). "
+            "Default: BUYER_TIER_RETRAIN_LIMITS."
+        ),
+    ] = "",
+    abuser_budget: Annotated[
+        float, typer.Option(help="Abusers among the approved that the guaranteed cut-off allows.")
+    ] = 0.01,
+    loss_budget: Annotated[
+        float, typer.Option(help="Lost per refunded yuan that the guaranteed cut-off allows.")
+    ] = 0.05,
     seed: Annotated[int, typer.Option(help="The same data, seed and code train the same model.")] = 0,
     wait: Annotated[
         float, typer.Option(help="Seconds to wait for another retraining of this store.")
@@ -41,15 +55,25 @@ def retrain(
 
     Example: buyer-tier retrain --events market
 
+    Example: buyer-tier retrain --events market --limits swap_share=0.3,psi=0.5
+
     Example: mlflow run . -e retrain --env-manager local -P events=market
     """
     from buyer_tier.commands.train import date_of, steps
     from buyer_tier.console import emit, out
     from buyer_tier.log_source import local_log
     from features.log import read_log
+    from training.guarantee import Budget
+    from training.limits import limits_of
     from training.retrain import retrain as run
 
-    order = replace(_order(), seed=seed, wait_seconds=wait)
+    order = replace(
+        _order(),
+        seed=seed,
+        wait_seconds=wait,
+        limits=limits_of(limits or os.environ.get(LIMITS, "")),
+        budget=Budget(abuser_rate=abuser_budget, loss_per_yuan=loss_budget),
+    )
     if until:
         order = replace(order, until=date_of(until, option="--until"))
     if window:

@@ -7,7 +7,6 @@ from training.clean_process import Tried
 from training.evaluate import Interval
 from training.gates import (
     Calibration,
-    Limits,
     Verdict,
     Views,
     calibration_gates,
@@ -22,6 +21,7 @@ from training.gates import (
     swap_gate,
     unseen_gate,
 )
+from training.limits import Limits
 from training.swap import SwapSet
 
 LIMITS = Limits()
