@@ -21,6 +21,8 @@ from models import trees
 from models.registry import CUT_OFF_TAG, ModelDamaged, Registry, RegistryUnavailable
 from models.self_check import digest
 from models.succession import SETTLED, changes, promote, rollback
+from tests.models.conftest import new_score, rows
+from tests.models.test_registry import register
 from training.abuse import train_abuse
 from training.clean_process import Tried
 from training.examination import EXPERIMENT
@@ -240,6 +242,17 @@ def test_a_feature_that_fell_silent_is_named_and_nothing_is_promoted(order: Orde
     assert report.outcome == "held"
     assert "paid_amount_sum" in report.said
     assert Registry(order.tracking_uri).champion_version() == "1"
+
+
+def test_a_champion_that_reads_other_features_is_named_and_stays(tmp_path: Path, log: pa.Table) -> None:
+    order = order_in(tmp_path)
+    register(new_score(max_trees=5).fit(*rows(300)), order.tracking_uri)
+    report = retrain(log, order)
+    assert (report.outcome, report.champion_now) == ("held", "1")
+    assert "not passed: it reads the features that the serving model reads: added" in report.said
+    assert "missing refunds, kept_orders, noise, links, visits; defined otherwise: catalog c1" in report.said
+    registry = Registry(order.tracking_uri)
+    assert (registry.champion_version(), registry.challenger_version()) == ("1", None)
 
 
 def test_a_window_not_yet_mature_is_refused_with_the_day_from_which_it_will_be(
