@@ -9,7 +9,7 @@ import os
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -49,6 +49,7 @@ MODEL_VERSIONS_TAG: Final = "mlflow.modelVersions"
 SQLITE: Final = "sqlite:///"
 ABSENT: Final = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"}
 """Codes by which the stores say that there is no such model, version or alias."""
+EXISTS: Final = {"RESOURCE_ALREADY_EXISTS"}
 
 for chatty in ("mlflow", "alembic"):
     logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -235,8 +236,7 @@ class Registry:
 
     def register(self, logged: LoggedScore, *, tags: Mapping[str, str]) -> str:
         """Make a logged score the next version, its tags with it; no alias moves."""
-        if self._if_present(lambda: self.client.get_registered_model(self.name)) is None:
-            self.client.create_registered_model(self.name)
+        self._make_sure()
         made = self.client.create_model_version(
             self.name,
             source=logged.model_uri,
@@ -267,9 +267,13 @@ class Registry:
             if version is not None:
                 self._ask(lambda: self.client.set_model_version_tag(self.name, version, key, value))
                 return
-            if self._if_present(lambda: self.client.get_registered_model(self.name)) is None:
-                self._ask(lambda: self.client.create_registered_model(self.name))
+            self._make_sure()
             self._ask(lambda: self.client.set_registered_model_tag(self.name, key, value))
+
+    def _make_sure(self) -> None:
+        """Make the registered model if it is missing; on a server another machine may do it meanwhile."""
+        if self._if_present(lambda: self.client.get_registered_model(self.name)) is None:
+            self._ask(lambda: self.client.create_registered_model(self.name), none_for=EXISTS)
 
     def _line(self, found: Any, *, aliases: tuple[str, ...]) -> ModelVersion:
         run = self._ask(lambda: self.client.get_run(found.run_id))
@@ -312,15 +316,15 @@ class Registry:
         path = local_store(self.tracking_uri)
         if path is not None and not path.exists():
             return None
-        return self._ask(question, absent_is_none=True)
+        return self._ask(question, none_for=ABSENT)
 
-    def _ask(self, question: Any, *, absent_is_none: bool = False) -> Any:
+    def _ask(self, question: Any, *, none_for: Collection[str] = ()) -> Any:
         try:
             return question()
         except RegistryUnavailable:
             raise
         except Exception as error:  # a broken file or network surfaces as whatever MLflow stands on
-            if absent_is_none and getattr(error, "error_code", None) in ABSENT:
+            if getattr(error, "error_code", None) in none_for:
                 return None
             raise RegistryUnavailable(f"MLflow at {self.tracking_uri}: {_first_line(error)}") from error
 

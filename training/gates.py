@@ -220,12 +220,13 @@ def same_features_gate(names: Sequence[str], champion: Sequence[str] | None, *, 
 def information_gate(silent: Mapping[str, str], *, known: set[str] | None) -> Gate:
     """Ask that no feature fell silent: constant or all missing now, though the serving model learned from it.
 
-    Without a serving model, silent features are named and nothing more: a small market has many.
+    Features that were silent before are named and nothing more: a small market has many. The page and the
+    report name every one.
     """
     title = "no feature fell silent"
     fallen = {name: how for name, how in silent.items() if known is not None and name in known}
     shown = fallen or silent
-    named = "; ".join(f"{name} {how}" for name, how in shown.items())
+    named = _listed([f"{name} {how}" for name, how in shown.items()])
     figure = f"{len(shown)}: {named}" if silent else "none is constant or missing"
     if silent and not fallen:
         figure = f"no more than before ({figure})" if known is not None else f"{NOBODY} ({figure})"

@@ -42,6 +42,7 @@ def gates_page(case: Case, judgement: Judgement, report: TrainingReport) -> str:
         complete_at=f"{case.lesson.window.complete_at:%Y-%m-%d}",
         policy=case.policy,
         quality=_quality(judgement),
+        compared=judgement.champion is not None,
         findings=report.findings,
         silent="; ".join(f"{name} ({how})" for name, how in report.silent_features.items()),
         key=case.lesson.window.key,
