@@ -154,10 +154,12 @@ def _print(versions: list[ModelVersion], *, name: str) -> None:
     from rich.table import Table
 
     from buyer_tier.console import out
+    from models.registry import CUT_OFF_TAG
 
     table = Table("version", "alias", "created (UTC)", title=name, title_justify="left")
     for column in ("ROC-AUC", "average precision", "calibration error"):
         table.add_column(column, justify="right")
+    table.add_column("proven cut-off", justify="right")
     table.add_column("verdict", overflow="fold")
     table.add_column("run", overflow="fold")
     for version in versions:
@@ -167,6 +169,7 @@ def _print(versions: list[ModelVersion], *, name: str) -> None:
             ", ".join(version.aliases),
             f"{version.created_at:%Y-%m-%d %H:%M}",
             *("" if value is None else f"{value:.4f}" for value in measured),
+            version.tags.get(CUT_OFF_TAG, ""),
             _verdict(version),
             version.run_id,
         )
