@@ -15,10 +15,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from decisions.case import Verdict
 from decisions.engine import MESSAGES, Outcome
 from decisions.policy import Policy
 from decisions.request import BuyerEvidence
-from decisions.rules import Verdict
 from decisions.tiers import Tier, tier_of
 from features.catalog import CATALOG
 from features.online import rows_vector

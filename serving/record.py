@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import msgspec
 
+from decisions.case import Verdict
 from decisions.engine import Decision
 from decisions.policy import Policy
 from decisions.request import BuyerEvidence, OrderEvidence, RefundRequest
-from decisions.rules import Verdict
 from decisions.tiers import Tier
 from models.evidence import BuyerAssessment
 from models.reasons import Reason

@@ -13,9 +13,9 @@ import pytest
 from markupsafe import escape
 from threadpoolctl import threadpool_limits
 
-from decisions.policy import GUARANTEED
 import training.examination
 import training.judge
+from decisions.policy import GUARANTEED
 from features.errors import BadInput
 from models import trees
 from models.registry import CUT_OFF_TAG, ModelDamaged, Registry, RegistryUnavailable
@@ -116,10 +116,9 @@ def test_a_retraining_finds_out_what_a_training_of_the_same_window_does_and_says
 
 
 def test_each_model_is_judged_by_the_cut_off_that_it_would_have_in_charge(
-    tmp_path: Path, log: pa.Table
+    order: Order, log: pa.Table
 ) -> None:
-    order = order_in(tmp_path, policy=GUARANTEED)
-    retrain(log, replace(order, until=day(330)))
+    order = replace(order, policy=GUARANTEED)
     Registry(order.tracking_uri).tag(CUT_OFF_TAG, "610", version="1")
     report = retrain(log, order)
     assert report.page is not None
