@@ -14,6 +14,7 @@ from .commands import (
     decide,
     demo,
     doctor,
+    explain,
     features_group,
     import_,
     keys,
@@ -48,6 +49,7 @@ app.command()(load.load)
 app.command()(serve.serve)
 app.command()(score.score)
 app.command()(decide.decide)
+app.command()(explain.explain)
 app.add_typer(keys.app, name="keys")
 app.add_typer(policy.app, name="policy")
 app.command()(doctor.doctor)

@@ -140,13 +140,22 @@ def _limits_when(policy: Policy) -> dict[str, InForce]:
 NOTICE = Policy(version="notice-2023-09-06")
 """The shipped default."""
 
+GUARANTEED = replace(NOTICE, quality_score_min=None, tier_hysteresis_points=10.0)
+"""The notice with the quality tier's cut-off left to what the model proves; `with_guarantee` completes it."""
+
 
 def with_guarantee(policy: Policy, cut_off: float | None) -> Policy:
     """Fill in a model's guaranteed cut-off where the policy demands one; others stay as they are.
 
     The budget must hold for whoever keeps the tier, so the guaranteed cut-off is where it is left, and it is
     entered `tier_hysteresis_points` above. Without any (`cut_off` None) the policy goes on approving nobody.
+
+    The version tells what was filled in, as `notice-2023-09-06+guaranteed-725` or `…+guaranteed-none`: what a
+    decision was made by must not depend on a model's tag alone.
     """
-    if policy.quality_score_min is not None or cut_off is None:
+    if policy.quality_score_min is not None:
         return policy
-    return replace(policy, quality_score_min=cut_off + policy.tier_hysteresis_points)
+    if cut_off is None:
+        return replace(policy, version=f"{policy.version}+guaranteed-none")
+    edge = cut_off + policy.tier_hysteresis_points
+    return replace(policy, version=f"{policy.version}+guaranteed-{cut_off:g}", quality_score_min=edge)

@@ -15,18 +15,19 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from decisions.engine import MESSAGES, Decision
+from decisions.case import Verdict
+from decisions.engine import MESSAGES, Outcome
 from decisions.policy import Policy
 from decisions.request import BuyerEvidence
 from decisions.tiers import Tier, tier_of
 from features.catalog import CATALOG
-from features.compile import Catalog
+from features.online import rows_vector
 from features.rows import Row
 
 from .buyer_score import BuyerScore
 from .buyer_words import Text, words_of
 from .counterfactual import Counterfactual, counterfactuals
-from .evidence import assess_buyer, buyer_evidence
+from .evidence import buyer_evidence
 from .reasons import Reason
 
 BUYER_REASONS: Final = 3
@@ -105,42 +106,72 @@ class OperatorExplanation:
 
 
 def for_buyer(
-    vector: NDArray[np.float64], *, score: BuyerScore, policy: Policy, catalog: Catalog = CATALOG
+    vector: NDArray[np.float64],
+    *,
+    score: BuyerScore,
+    policy: Policy,
+    evidence: BuyerEvidence | None = None,
+    tier: Tier | None = None,
 ) -> BuyerExplanation:
-    """Tell a buyer what counted, strongest first, and what would change it."""
-    evidence = buyer_evidence(vector, score=score, catalog=catalog)
-    tier = tier_of(evidence, policy)
+    """Tell a buyer what counted, strongest first, and what would change it.
+
+    Parameters
+    ----------
+    evidence, tier : optional
+        As they were decided upon; read off the vector if left out.
+    """
+    evidence = evidence or buyer_evidence(vector, score=score)
+    tier = tier or tier_of(evidence, policy)
     told = [
         _told(r) for r in score.explain(vector, limit=BUYER_REASONS) if abs(r.contribution) >= LEAST_EFFECT
     ]
     return BuyerExplanation(tier=tier, summary=_summary(tier, evidence, policy), reasons=tuple(told))
 
 
-def for_merchant(decision: Decision) -> MerchantExplanation:
+def for_merchant(outcome: Outcome, rules: Sequence[Verdict]) -> MerchantExplanation:
     """Tell a shop why a refund was automatic, or that it is theirs to review; never anything of the buyer."""
-    message = {"zh": MESSAGES[decision.outcome].zh, "en": MESSAGES[decision.outcome].en}
-    said = ORDER_FACTS if decision.outcome == "auto_refund" else ORDER_FAULTS
-    held = decision.outcome == "auto_refund"
-    codes = [verdict.code for verdict in decision.rules if verdict.passed is held]
+    message = {"zh": MESSAGES[outcome].zh, "en": MESSAGES[outcome].en}
+    said = ORDER_FACTS if outcome == "auto_refund" else ORDER_FAULTS
+    held = outcome == "auto_refund"
+    codes = [verdict.code for verdict in rules if verdict.passed is held]
     return MerchantExplanation(message=message, because=tuple(said[code] for code in codes if code in said))
 
 
 def for_operator(
-    rows: Sequence[Row], *, buyer_id: str, as_of: datetime, score: BuyerScore, policy: Policy
+    rows: Sequence[Row],
+    *,
+    buyer_id: str,
+    as_of: datetime,
+    score: BuyerScore,
+    policy: Policy,
+    vector: NDArray[np.float64] | None = None,
+    tier: Tier | None = None,
 ) -> OperatorExplanation:
-    """Lay everything open to whoever has to judge the case."""
-    found = assess_buyer(rows, buyer_id=buyer_id, as_of=as_of, score=score)
-    contributions = score.single_row().contributions(found.vector)
+    """Lay everything open to whoever has to judge the case.
+
+    Parameters
+    ----------
+    vector, tier : optional
+        As they were decided upon; computed from the history if left out. A vector of another catalog is
+        explained, but gets no counterfactuals: this code cannot compute its features.
+    """
+    if vector is None:
+        vector = rows_vector(rows, buyer_id=buyer_id, as_of=as_of)
+    tier = tier or tier_of(buyer_evidence(vector, score=score), policy)
+    assessed, contributions = score.assess(vector), score.single_row().contributions(vector)
+    changes: tuple[Counterfactual, ...] = ()
+    if tier != "quality" and len(vector) == CATALOG.n_features:
+        changes = counterfactuals(rows, buyer_id=buyer_id, as_of=as_of, score=score, policy=policy)
     return OperatorExplanation(
-        tier=tier_of(found.evidence, policy),
-        points=found.evidence.score,
-        p_abuse=found.evidence.p_abuse,
-        margin=score.assess(found.vector).margin,
+        tier=tier,
+        points=assessed.points,
+        p_abuse=assessed.p_abuse,
+        margin=assessed.margin,
         base=float(contributions[-1]),
         slope=score.calibrator_.slope,
         intercept=score.calibrator_.intercept,
-        reasons=_operator_reasons(score, found.vector, contributions, catalog=CATALOG),
-        would_be_quality=counterfactuals(rows, buyer_id=buyer_id, as_of=as_of, score=score, policy=policy),
+        reasons=_operator_reasons(score, vector, contributions),
+        would_be_quality=changes,
     )
 
 
@@ -155,6 +186,12 @@ def _told(reason: Reason) -> BuyerReason:
 
 
 def _summary(tier: Tier, buyer: BuyerEvidence, policy: Policy) -> Text:
+    if buyer.abuse_confirmed:
+        return {
+            "zh": "因平台确认的违规记录,您目前不能享受极速退款,退款申请由商家审核;如有异议可申请人工复核。",
+            "en": "Because of a confirmed violation you cannot have instant refunds at present: the shop "
+            "reviews your refund requests. You may ask for a person to review this.",
+        }
     if tier == "new":
         n, days, tenure = policy.min_completed_orders, policy.min_tenure_days, buyer.tenure_days or 0.0
         return {
@@ -173,17 +210,17 @@ def _summary(tier: Tier, buyer: BuyerEvidence, policy: Policy) -> Text:
 
 
 def _operator_reasons(
-    score: BuyerScore, vector: NDArray[np.float64], contributions: NDArray[np.float64], *, catalog: Catalog
+    score: BuyerScore, vector: NDArray[np.float64], contributions: NDArray[np.float64]
 ) -> tuple[OperatorReason, ...]:
-    groups = score.reason_groups
+    groups, names = score.reason_groups, [str(name) for name in score.get_feature_names_out()]
     reasons = groups.top(contributions.reshape(1, -1), limit=None)[0]
     effects: dict[str, list[FeatureEffect]] = {}
     for i in np.argsort(-np.abs(contributions[:-1]), kind="stable"):
         if contributions[i] != 0.0:
-            title, value = catalog.features[i].title, float(vector[i])
+            value = float(vector[i])
             effect = FeatureEffect(
-                name=catalog.names[i],
-                title={"zh": title.zh, "en": title.en},
+                name=names[i],
+                title=_title(names[i]),
                 value=None if np.isnan(value) else value,
                 contribution=float(contributions[i]),
             )
@@ -192,6 +229,13 @@ def _operator_reasons(
         OperatorReason(code=r.code, text=r.text, contribution=r.contribution, features=tuple(effects[r.code]))
         for r in reasons
     )
+
+
+def _title(name: str) -> Text:
+    """Give a feature's title; one of an older catalog is told by its name."""
+    place = CATALOG.index.get(name)
+    title = None if place is None else CATALOG.features[place].title
+    return {"zh": name, "en": name} if title is None else {"zh": title.zh, "en": title.en}
 
 
 ORDER_FACTS: Final[dict[str, Text]] = {

@@ -9,7 +9,7 @@ import os
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -39,12 +39,17 @@ BUYER_SCORE: Final = "buyer-score"
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
 SELF_CHECK_TAG: Final = "self_check"
+CUT_OFF_TAG: Final = "guaranteed_cut_off"
+"""The tag by which a version's guaranteed cut-off travels: points, or `none`."""
+LOWEST, HIGHEST = 300.0, 900.0
+"""Ends of the scale of points."""
 N_EXAMPLE_ROWS: Final = 3
 """Rows that MLflow shows as an input example; all rows given travel as known answers."""
 MODEL_VERSIONS_TAG: Final = "mlflow.modelVersions"
 SQLITE: Final = "sqlite:///"
 ABSENT: Final = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"}
 """Codes by which the stores say that there is no such model, version or alias."""
+EXISTS: Final = {"RESOURCE_ALREADY_EXISTS"}
 
 for chatty in ("mlflow", "alembic"):
     logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -60,13 +65,20 @@ class ModelDamaged(RegistryUnavailable):
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A registered score, ready to use."""
+    """A registered score, ready to use.
+
+    Attributes
+    ----------
+    guaranteed_cut_off : float or None
+        Points from which on the quality tier keeps its budget; None where none is proven or nobody asked.
+    """
 
     score: BuyerScore
     name: str
     version: str
     run_id: str
     catalog_version: str | None
+    guaranteed_cut_off: float | None = None
 
 
 @dataclass(frozen=True)
@@ -224,8 +236,7 @@ class Registry:
 
     def register(self, logged: LoggedScore, *, tags: Mapping[str, str]) -> str:
         """Make a logged score the next version, its tags with it; no alias moves."""
-        if self._if_present(lambda: self.client.get_registered_model(self.name)) is None:
-            self.client.create_registered_model(self.name)
+        self._make_sure()
         made = self.client.create_model_version(
             self.name,
             source=logged.model_uri,
@@ -256,9 +267,13 @@ class Registry:
             if version is not None:
                 self._ask(lambda: self.client.set_model_version_tag(self.name, version, key, value))
                 return
-            if self._if_present(lambda: self.client.get_registered_model(self.name)) is None:
-                self._ask(lambda: self.client.create_registered_model(self.name))
+            self._make_sure()
             self._ask(lambda: self.client.set_registered_model_tag(self.name, key, value))
+
+    def _make_sure(self) -> None:
+        """Make the registered model if it is missing; on a server another machine may do it meanwhile."""
+        if self._if_present(lambda: self.client.get_registered_model(self.name)) is None:
+            self._ask(lambda: self.client.create_registered_model(self.name), none_for=EXISTS)
 
     def _line(self, found: Any, *, aliases: tuple[str, ...]) -> ModelVersion:
         run = self._ask(lambda: self.client.get_run(found.run_id))
@@ -278,6 +293,7 @@ class Registry:
         return None if found is None else self._ask(lambda: self._load(found))
 
     def _load(self, found: Any) -> LoadedModel:
+        cut_off = _cut_off(found)
         with tempfile.TemporaryDirectory() as scratch:
             # not found.source: "models:/…" would be looked up in the process's default store
             where = self.client.get_model_version_download_uri(self.name, found.version)
@@ -285,7 +301,8 @@ class Registry:
                 artifact_uri=where, dst_path=scratch, tracking_uri=self.tracking_uri
             )
             score = self._checked(Path(local) / "data" / "buyer_score", found)
-        return LoadedModel(score, self.name, str(found.version), found.run_id, score.catalog_version)
+        version, catalog = str(found.version), score.catalog_version
+        return LoadedModel(score, self.name, version, found.run_id, catalog, guaranteed_cut_off=cut_off)
 
     def _checked(self, directory: Path, found: Any) -> BuyerScore:
         if found.tags.get(SELF_CHECK_TAG) and not (directory / FILE).exists():
@@ -299,15 +316,15 @@ class Registry:
         path = local_store(self.tracking_uri)
         if path is not None and not path.exists():
             return None
-        return self._ask(question, absent_is_none=True)
+        return self._ask(question, none_for=ABSENT)
 
-    def _ask(self, question: Any, *, absent_is_none: bool = False) -> Any:
+    def _ask(self, question: Any, *, none_for: Collection[str] = ()) -> Any:
         try:
             return question()
         except RegistryUnavailable:
             raise
         except Exception as error:  # a broken file or network surfaces as whatever MLflow stands on
-            if absent_is_none and getattr(error, "error_code", None) in ABSENT:
+            if getattr(error, "error_code", None) in none_for:
                 return None
             raise RegistryUnavailable(f"MLflow at {self.tracking_uri}: {_first_line(error)}") from error
 
@@ -318,6 +335,26 @@ def _quietly() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+def cut_off_as_tag(cut_off: float | None) -> str:
+    """Write a guaranteed cut-off as the tag of a version."""
+    return "none" if cut_off is None else f"{cut_off:.1f}"
+
+
+def _cut_off(found: Any) -> float | None:
+    """Read the tag; one that says no points is refused, since it would let in nobody or everybody."""
+    said = found.tags.get(CUT_OFF_TAG, "none")
+    try:
+        points = None if said == "none" else float(said)
+    except ValueError:
+        points = float("nan")
+    if points is not None and not LOWEST <= points <= HIGHEST:
+        raise ModelDamaged(
+            f"version {found.version} has the tag {CUT_OFF_TAG} {said!r}: give points from {LOWEST:.0f} to "
+            f"{HIGHEST:.0f}, or none"
+        )
+    return points
 
 
 def _first_line(error: Exception) -> str:

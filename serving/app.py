@@ -12,10 +12,11 @@ from fastapi import FastAPI
 
 from models.registry import Registry
 
-from .api import decisions, events, health, openapi, problems, scores
+from .api import decisions, events, explanations, health, openapi, problems, scores
 from .api.auth import KeyRing
 from .api.envelope import Envelope
 from .champion import Champion, Models
+from .explaining import Explainer
 from .metrics import Metrics
 from .scoring import ScoringService
 from .service import DecisionService
@@ -57,9 +58,13 @@ def create_app(
     app.state.settings, app.state.clock, app.state.metrics = settings, clock, metrics
     app.state.database, app.state.champion = database, champion
     app.state.keys = KeyRing(database, seconds=settings.key_cache_seconds)
-    app.state.service = DecisionService(database=database, champion=champion, observe=metrics.stage)
-    app.state.scoring = ScoringService(database=database, champion=champion)
-    for room in (decisions, scores, events, health):
+    policy = settings.policy
+    app.state.service = DecisionService(
+        database=database, champion=champion, policy=policy, observe=metrics.stage
+    )
+    app.state.scoring = ScoringService(database=database, champion=champion, policy=policy)
+    app.state.explainer = Explainer(database=database, champion=champion, policy=policy)
+    for room in (decisions, explanations, scores, events, health):
         app.include_router(room.router)
     openapi.install(app)
     problems.install(app)

@@ -119,10 +119,22 @@ class Champion:
     def reasons(self, version: str, vectors: list[bytes]) -> list[list[Reason]] | None:
         """Explain stored vectors by the model that scored them; None if the registry has it no more."""
         try:
-            score = self._load(version).score
+            score = self.score_of(version)
         except (LookupError, RegistryUnavailable):
             return None
         return explained(score, vectors)
+
+    def score_of(self, version: str) -> BuyerScore:
+        """Load the score of a version that an older decision was made with.
+
+        Raises
+        ------
+        LookupError
+            The registry has it no more.
+        RegistryUnavailable
+            The registry is away, or the version damaged.
+        """
+        return self._load(version).score
 
     def _load(self, version: str) -> LoadedModel:
         with self._lock:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from models.registry import Registry
 
 from .champion import Champion
+from .explaining import Explainer
 from .scoring import ScoringService
 from .service import DecisionService
 from .session import opened
@@ -19,14 +20,24 @@ from .settings import Settings
 async def deciding(settings: Settings, url: str) -> AsyncIterator[DecisionService]:
     """Give the very service that decides over HTTP, with the champion loaded."""
     async with opened(settings, url) as database:
-        yield DecisionService(database=database, champion=await _champion(settings))
+        champion = await _champion(settings)
+        yield DecisionService(database=database, champion=champion, policy=settings.policy)
 
 
 @asynccontextmanager
 async def scoring(settings: Settings, url: str) -> AsyncIterator[ScoringService]:
     """Give the very service that scores over HTTP, with the champion loaded."""
     async with opened(settings, url) as database:
-        yield ScoringService(database=database, champion=await _champion(settings))
+        champion = await _champion(settings)
+        yield ScoringService(database=database, champion=champion, policy=settings.policy)
+
+
+@asynccontextmanager
+async def explaining(settings: Settings, url: str) -> AsyncIterator[Explainer]:
+    """Give the very service that explains over HTTP; models are loaded when they are asked for."""
+    champion = Champion(Registry(settings.tracking_uri), poll_seconds=settings.model_poll_seconds)
+    async with opened(settings, url) as database:
+        yield Explainer(database=database, champion=champion, policy=settings.policy)
 
 
 async def _champion(settings: Settings) -> Champion:

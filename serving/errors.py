@@ -14,6 +14,13 @@ class Unavailable(Exception):  # noqa: N818 - a state of the world, not a fault 
         self.reason = reason
 
 
+class ModelGone(BadInput):
+    """The registry has the model of a decision no more: its figures cannot be explained."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__(f"model version {version}, which made this decision, is no longer in the registry")
+
+
 class AfterSaleConflict(BadInput):
     """The after-sale id has been decided for another request body."""
 

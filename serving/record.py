@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
+from decisions.case import Verdict
 from decisions.engine import Decision
-from decisions.request import OrderEvidence, RefundRequest
+from decisions.policy import Policy
+from decisions.request import BuyerEvidence, OrderEvidence, RefundRequest
+from decisions.tiers import Tier
 from models.evidence import BuyerAssessment
 from models.reasons import Reason
 
 from .store.decisions import DecisionRow
 
 _encode: Final = msgspec.json.Encoder().encode
+TIER_RULE: Final = (
+    *(
+        "quality_score_min",
+        "low_score_max",
+        "tier_hysteresis_points",
+        "min_completed_orders",
+        "min_tenure_days",
+    ),
+)
+"""What of a policy makes the tier. Kept with each decision: a cut-off may have come from the model."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,9 +42,10 @@ class Case:
     decision: Decision
     buyer: BuyerAssessment
     order: OrderEvidence
+    previous_tier: Tier | None
     model_version: str
     catalog_version: str
-    policy_version: str
+    policy: Policy
     decided_at: datetime
 
 
@@ -64,10 +78,18 @@ def row_of(case: Case, *, digest: bytes) -> DecisionRow:
         standing=made.standing,
         model_version=case.model_version,
         catalog_version=case.catalog_version,
-        policy_version=case.policy_version,
+        policy_version=case.policy.version,
         propensity=made.propensity,
         vector=case.buyer.vector.astype("<f8").tobytes(),
-        record=_encode({"request": request, "buyer_evidence": evidence, "order_evidence": case.order}),
+        record=_encode(
+            {
+                "request": request,
+                "buyer_evidence": evidence,
+                "order_evidence": case.order,
+                "previous_tier": case.previous_tier,
+                "tier_rule": {name: getattr(case.policy, name) for name in TIER_RULE},
+            }
+        ),
         answer=_encode(_answer(case)),
         requested_at=request.requested_at,
         decided_at=case.decided_at,
@@ -89,9 +111,31 @@ def _answer(case: Case) -> dict[str, Any]:
             "reasons": None,
         },
         "model_version": case.model_version,
-        "policy_version": case.policy_version,
+        "policy_version": case.policy.version,
         "decided_at": case.decided_at,
     }
+
+
+def policy_of(record: bytes, *, version: str, base: Policy) -> Policy:
+    """Give back the policy by which a stored decision's tier was made; the rest of it is ``base``."""
+    kept = msgspec.json.decode(record).get("tier_rule")
+    return base if kept is None else replace(base, version=version, **kept)
+
+
+def evidence_of(record: bytes) -> BuyerEvidence:
+    """Give back what a stored decision knew of the buyer."""
+    return BuyerEvidence(**msgspec.json.decode(record)["buyer_evidence"])
+
+
+def previous_tier_of(record: bytes) -> Tier | None:
+    """Give back the tier that the buyer had before a stored decision; None without one."""
+    found: Tier | None = msgspec.json.decode(record).get("previous_tier")
+    return found
+
+
+def rules_of(answer: bytes) -> tuple[Verdict, ...]:
+    """Give back every rule's verdict of a stored decision."""
+    return tuple(Verdict(**rule) for rule in msgspec.json.decode(answer)["rules"])
 
 
 def with_reasons(answer: bytes, reasons: Sequence[Reason]) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from decisions.policy import NOTICE, Policy
+from decisions.policy import NOTICE, Policy, with_guarantee
 from decisions.request import BuyerEvidence
 from decisions.tiers import Tier, tier_of
 from features.batch import feature_table
@@ -24,6 +24,7 @@ from models.reasons import Reason
 from models.registry import LoadedModel
 
 from .champion import Champion
+from .store import decisions as decision_store
 from .store import events as event_store
 from .store.database import Database
 
@@ -51,7 +52,7 @@ class ScoringService:
     database : Database
     champion : Champion
     policy : Policy
-        Gives the tiers.
+        Gives the tiers, with the tier of each buyer's latest decision as the one before.
     """
 
     def __init__(self, *, database: Database, champion: Champion, policy: Policy = NOTICE) -> None:
@@ -62,8 +63,10 @@ class ScoringService:
         model = self.champion.current()
         async with self.database.connection() as connection:
             rows = await event_store.rows(connection, buyer_id, as_of)
+            before = await decision_store.tiers_before(connection, [buyer_id], as_of)
         vector = rows_vector(rows, buyer_id=buyer_id, as_of=as_of)
-        return self._one(buyer_id, vector, as_of=as_of, model=model, explain=explain)
+        previous = before.get(buyer_id)
+        return self._one(buyer_id, vector, as_of=as_of, model=model, explain=explain, previous=previous)
 
     async def scores(self, buyer_ids: Sequence[str], *, as_of: datetime, explain: bool) -> list[BuyerScored]:
         """Score buyers by what was known before ``as_of``, in the order of the ids."""
@@ -74,8 +77,9 @@ class ScoringService:
             some = buyer_ids[start : start + BUYERS_AT_ONCE]
             async with self.database.connection() as connection:
                 events = await event_store.history(connection, list(set(some)), as_of)
+                before = await decision_store.tiers_before(connection, list(set(some)), as_of)
             scored += await asyncio.to_thread(
-                self._scored, events, some, as_of=as_of, model=model, explain=explain
+                self._scored, events, some, as_of=as_of, model=model, explain=explain, before=before
             )
         return scored
 
@@ -87,6 +91,7 @@ class ScoringService:
         as_of: datetime,
         model: LoadedModel,
         explain: bool,
+        before: Mapping[str, Tier],
     ) -> list[BuyerScored]:
         spine = pa.table(
             {"buyer_id": buyer_ids, "as_of": pa.repeat(pa.scalar(as_of, TIMESTAMP), len(buyer_ids))}
@@ -94,8 +99,8 @@ class ScoringService:
         features = feature_table(events, spine)
         vectors = np.column_stack([features[name].to_numpy() for name in CATALOG.names])
         return [
-            self._one(buyer_id, vector, as_of=as_of, model=model, explain=explain)
-            for buyer_id, vector in zip(buyer_ids, vectors, strict=True)
+            self._one(b, vector, as_of=as_of, model=model, explain=explain, previous=before.get(b))
+            for b, vector in zip(buyer_ids, vectors, strict=True)
         ]
 
     def _one(
@@ -106,13 +111,15 @@ class ScoringService:
         as_of: datetime,
         model: LoadedModel,
         explain: bool,
+        previous: Tier | None,
     ) -> BuyerScored:
+        policy = with_guarantee(self.policy, model.guaranteed_cut_off)
         evidence = buyer_evidence(vector, score=model.score)
         return BuyerScored(
             buyer_id=buyer_id,
             as_of=as_of,
             evidence=evidence,
-            tier=tier_of(evidence, self.policy),
+            tier=tier_of(evidence, policy, previous=previous),
             reasons=model.score.explain(vector) if explain else None,
             model_version=model.version,
             catalog_version=str(model.catalog_version),

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from decisions.engine import Decision, decide
-from decisions.policy import NOTICE, Policy
+from decisions.engine import decide
+from decisions.policy import NOTICE, Policy, with_guarantee
 from decisions.request import OrderEvidence, RefundRequest
-from models.evidence import BuyerAssessment, assess_buyer, order_evidence
+from models.evidence import assess_buyer, order_evidence
 from models.registry import LoadedModel
 
 from . import record
@@ -47,6 +47,7 @@ class DecisionService:
     database : Database
     champion : Champion
     policy : Policy
+        One that leaves the cut-off to the model is completed with each model's guaranteed one.
     observe : callable
         Told the name and the seconds of each stage of a decision.
     """
@@ -103,42 +104,39 @@ class DecisionService:
             foreign = await event_store.has_other_buyer(
                 connection, order_id=order_id, buyer_id=buyer_id, as_of=request.requested_at
             )
+            previous = await decision_store.latest_tier(connection, buyer_id)
         with self._stage("assess"):
             buyer = assess_buyer(rows, buyer_id=buyer_id, as_of=request.requested_at, score=model.score)
             heard = order_evidence(rows, buyer_id=buyer_id, order_id=order_id, as_of=request.requested_at)
             order = replace(_with(granted, heard), of_another_buyer=foreign)
+            policy = self.in_force(model)
             made = decide(
-                request, buyer=buyer.evidence, order=order, policy=self.policy, decided_at=decided_at
+                request,
+                buyer=buyer.evidence,
+                order=order,
+                policy=policy,
+                decided_at=decided_at,
+                previous_tier=previous,
             )
             points, version = buyer.evidence.score, model.version
             self.champion.saw(request.after_sale_id, buyer.vector, points=points, version=version)
-            return self._recorded(
-                request, made, buyer, order, model=model, digest=digest, decided_at=decided_at
+            case = record.Case(
+                decision_id=new_id(decided_at),
+                request=request,
+                decision=made,
+                buyer=buyer,
+                order=order,
+                previous_tier=previous,
+                model_version=model.version,
+                catalog_version=str(model.catalog_version),
+                policy=policy,
+                decided_at=decided_at,
             )
+            return record.row_of(case, digest=digest)
 
-    def _recorded(
-        self,
-        request: RefundRequest,
-        made: Decision,
-        buyer: BuyerAssessment,
-        order: OrderEvidence,
-        *,
-        model: LoadedModel,
-        digest: bytes,
-        decided_at: datetime,
-    ) -> DecisionRow:
-        case = record.Case(
-            decision_id=new_id(decided_at),
-            request=request,
-            decision=made,
-            buyer=buyer,
-            order=order,
-            model_version=model.version,
-            catalog_version=str(model.catalog_version),
-            policy_version=self.policy.version,
-            decided_at=decided_at,
-        )
-        return record.row_of(case, digest=digest)
+    def in_force(self, model: LoadedModel) -> Policy:
+        """Give the policy as it is with a model."""
+        return with_guarantee(self.policy, model.guaranteed_cut_off)
 
     async def explain(self, rows: list[DecisionRow]) -> list[bytes]:
         """Give the answers of stored decisions with their reasons, by the models that made them."""

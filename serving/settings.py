@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from decisions.policy import GUARANTEED, NOTICE, Policy
 from features.errors import BadInput
 
 
@@ -34,6 +35,9 @@ class Settings(BaseSettings):
         How often the registry is asked for another champion.
     shadow_share : float
         Share of decisions that the challenger, if there is one, scores too; only the log sees it.
+    quality_cut_off : str
+        ``notice``: the quality tier begins at the shipped policy's points. ``guaranteed``: at what each model
+        has proven to keep the loss budget, and for nobody where none is proven.
     key_cache_seconds : float
         How long a key is trusted without asking the database; a revocation takes this long at most.
 
@@ -55,6 +59,7 @@ class Settings(BaseSettings):
     body_timeout_seconds: float = Field(default=20.0, gt=0)
     model_poll_seconds: float = Field(default=3.0, gt=0)
     shadow_share: float = Field(default=0.1, ge=0, le=1)
+    quality_cut_off: Literal["notice", "guaranteed"] = "notice"
     key_cache_seconds: float = Field(default=5.0, ge=0)
 
     def __init__(self, **values: Any) -> None:
@@ -68,6 +73,11 @@ class Settings(BaseSettings):
     def tracking_uri(self) -> str:
         """MLflow's store: what the environment names, else ``mlflow.db`` in the workspace."""
         return self.mlflow_tracking_uri or f"sqlite:///{self.home.absolute() / 'mlflow.db'}"
+
+    @property
+    def policy(self) -> Policy:
+        """The policy that decides and that retrainings are judged by."""
+        return GUARANTEED if self.quality_cut_off == "guaranteed" else NOTICE
 
 
 def _variable(location: tuple[int | str, ...]) -> str:

@@ -4,29 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
 
 import pyarrow as pa
 
-from features.catalog import CATALOG
-from models.registry import BUYER_SCORE
+from decisions.policy import NOTICE, Policy
 
-from .dataset import build_dataset, population_sizes
-from .evaluate import evaluate
-from .figures import figures, reliability_by_slice
-from .findings import findings_of
-from .fit import fit_score, new_score, require_both_classes
+from .examination import examined, fitted, lesson_of
 from .guarantee import Budget
 from .labels import AbuseLabel
-from .log import training_log
-from .provenance import fingerprint, git_commit
-from .report import OnStep, TrainingReport, rows_of, silent
+from .report import OnStep, TrainingReport, silent
 from .run import record
-from .splits import split_in_time
-from .window import N_TEST, snapshot_months
-
-TASK: Final = "abuse"
-EXPERIMENT: Final = "buyer-tier/abuse"
+from .window import whole_window
 
 
 def train_abuse(
@@ -37,6 +25,7 @@ def train_abuse(
     snapshots: Sequence[datetime] = (),
     label: AbuseLabel | None = None,
     budget: Budget | None = None,
+    policy: Policy = NOTICE,
     seed: int = 0,
     on_step: OnStep = silent,
 ) -> TrainingReport:
@@ -56,6 +45,8 @@ def train_abuse(
         What counts as abuse.
     budget : Budget, optional
         What the guaranteed cut-off must keep.
+    policy : Policy
+        Whose rules and edges the findings look at.
     seed : int
         Of the trees' sampling and the bootstrap.
     on_step : callable
@@ -69,35 +60,13 @@ def train_abuse(
         Nobody, or everybody, abused.
     """
     on_step("reading the history")
-    question, log = label or AbuseLabel(), training_log(events, until=until)
-    taken = sorted(set(snapshots)) or snapshot_months(log, maturity=question.maturity)
-    split = split_in_time(taken, known_until=log.known_until, maturity=question.maturity, n_test=N_TEST)
+    question = label or AbuseLabel()
+    window = whole_window(events, label=question, seed=seed, until=until, snapshots=snapshots)
     on_step("features and labels")
-    rows = build_dataset(log, label=question, snapshots=[*split.train, *split.test])
-    train, test = rows.at(split.train), rows.at(split.test)
-    require_both_classes(test, purpose="judge on")
+    lesson = lesson_of(window, label=question, seed=seed)
     on_step("fitting the trees")
-    score = fit_score(new_score(seed=seed), train, maturity=question.maturity)
+    score = fitted(lesson)
     on_step("judging out of time")
-    metrics = evaluate(test.y, score.predict_proba(test.X)[:, 1], groups=test.buyer, seed=seed)
-    pictures = figures(score, test, metrics=metrics, outcome="abuse", seed=seed)
-    on_step("cut-offs, slices and explanations")
-    found = findings_of(log, score=score, train=train, test=test, label=question, budget=budget, seed=seed)
-    pictures["reliability_by_slice.png"] = reliability_by_slice(found.slices)
-    report = TrainingReport(
-        task=TASK,
-        tracking_uri=tracking_uri,
-        experiment=EXPERIMENT,
-        model_name=BUYER_SCORE,
-        champion=True,
-        catalog_version=CATALOG.version,
-        data_fingerprint=fingerprint(log.events),
-        git_commit=git_commit(),
-        known_until=log.known_until,
-        seed=seed,
-        rows=rows_of(train, test, immature=population_sizes(log, label=question, snapshots=split.immature)),
-        metrics=metrics,
-        findings=found,
-    )
+    found = examined(score, lesson, tracking_uri=tracking_uri, policy=policy, budget=budget, champion=True)
     on_step("logging the run and registering the model")
-    return record(report, score=score, example=test.X, label=question, pictures=pictures)
+    return record(found.report, score=score, example=lesson.judged.X, label=question, pictures=found.pictures)

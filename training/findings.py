@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from decisions.policy import NOTICE, Policy, with_guarantee
 from models.buyer_score import BuyerScore
 from models.calibration import BaseRateShift
 
@@ -67,13 +68,21 @@ def findings_of(
     test: Dataset,
     label: AbuseLabel,
     budget: Budget | None = None,
+    policy: Policy = NOTICE,
     seed: int = 0,
 ) -> Findings:
-    """Look into a fitted score; `test` came after all of `train`."""
+    """Look into a fitted score; `test` came after all of `train`.
+
+    What gains and what loses the tier is told by the edges that `policy` would have with this score.
+    """
+    guarantee = cut_off_of(
+        log, score=score, train=train, test=test, label=label, budget=budget, policy=policy
+    )
+    in_force = with_guarantee(policy, guarantee.cut_off)
     return Findings(
-        guarantee=cut_off_of(log, score=score, train=train, test=test, label=label, budget=budget),
-        slices=slices_of(log, score=score, rows=test, seed=seed),
+        guarantee=guarantee,
+        slices=slices_of(log, score=score, rows=test, policy=in_force, seed=seed),
         base_rate=recalibrate(score, latest_rows(test))[1],
-        walks=walks_of(score),
-        scorecard=scorecard_of(train=train, test=test, score=score, seed=seed),
+        walks=walks_of(score, policy=in_force),
+        scorecard=scorecard_of(train=train, test=test, score=score, policy=in_force, seed=seed),
     )

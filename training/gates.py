@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from .clean_process import Tried
 from .evaluate import Floats, Interval, Ranked, roc_auc
+from .limits import Limits
+from .slices import WORDS
 from .swap import Mask, SwapSet
 
 CHANCE: Final = 0.5
@@ -55,53 +57,13 @@ class Gate:
         return self.verdict in (Verdict.failed, Verdict.ask)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """What a retraining may do without a person.
-
-    Attributes
-    ----------
-    roc_auc_loss, average_precision_loss : float
-        How much worse the interval's lower end may be than the champion.
-    loss_share_rise : float
-        How much more of the money asked back the interval's upper end may give to abusers.
-    calibration_error : float
-        Largest calibration error on the rows judged, if the champion's is not larger.
-    calibration_ratio : float
-        Abuse found per abuse expected, at most this factor off, beyond what its interval explains.
-    slice_roc_auc_loss, slice_approval_loss : float
-        Per slice: loss of ROC-AUC beyond chance, and of the share of honest buyers that are quality users.
-    slice_rows, slice_positives : int
-        Below this a slice is too small to judge.
-    swap_share : float
-        Buyers that change tier per quality user of the champion.
-    psi : float
-        Largest population stability index of a feature that the model uses.
-    load_seconds, answer_seconds : float
-        Processor time in a clean process.
-    """
-
-    roc_auc_loss: float = 0.02
-    average_precision_loss: float = 0.05
-    loss_share_rise: float = 0.01
-    calibration_error: float = 0.05
-    calibration_ratio: float = 1.5
-    slice_roc_auc_loss: float = 0.03
-    slice_approval_loss: float = 0.05
-    slice_rows: int = 50
-    slice_positives: int = 10
-    swap_share: float = 0.2
-    psi: float = 0.25
-    load_seconds: float = 20.0
-    answer_seconds: float = 0.05
-
-
 @dataclass(frozen=True)
 class Views:
-    """How one model sees the rows: probabilities, and who is a quality user."""
+    """How one model sees the rows: probabilities, who is a quality user, and from how many points on."""
 
     p: Floats
     quality: Mask
+    cut_off: float | None = None
 
 
 def chance_gate(auc: Interval) -> Gate:
@@ -129,7 +91,7 @@ def ranking_gates(gaps: Mapping[str, Interval] | None, limits: Limits) -> Iterat
 def money_gate(gaps: Mapping[str, Interval] | None, limits: Limits) -> Gate:
     """Ask that no more money goes to abusers: the interval's upper end of the paired difference."""
     rise = limits.loss_share_rise
-    title = "it loses no more money to abusers (share of yuan asked back)"
+    title = "it loses no more money to abusers (share of yuan to be refunded)"
     limit = f"upper end not above {rise:+.3f}"
     return _gap_gate("loss_share", title, gaps, limit=limit, passes=lambda gap: gap.high <= rise)
 
@@ -182,8 +144,8 @@ def slice_gates(
     limits: Limits,
 ) -> Iterator[Gate]:
     """Ask that no group of buyers pays for the average: its ranking, and its honest buyers' tier."""
-    for number, (name, rows) in enumerate(groups.items()):
-        title, key = f"it harms no group: {name}", f"slice_{number}"
+    for name, rows in groups.items():
+        title, key = f"it harms no group: {WORDS[name]}", f"slice_{name}"
         if champion is None:
             yield Gate(key, title, NOBODY, "", Verdict.open)
             continue
@@ -258,13 +220,14 @@ def same_features_gate(names: Sequence[str], champion: Sequence[str] | None, *, 
 def information_gate(silent: Mapping[str, str], *, known: set[str] | None) -> Gate:
     """Ask that no feature fell silent: constant or all missing now, though the serving model learned from it.
 
-    Without a serving model, silent features are named and nothing more: a small market has many.
+    Features that were silent before are named and nothing more: a small market has many. The page and the
+    report name every one.
     """
     title = "no feature fell silent"
     fallen = {name: how for name, how in silent.items() if known is not None and name in known}
     shown = fallen or silent
-    named = "; ".join(f"{name} {how}" for name, how in _first(shown, 8 if fallen else 3).items())
-    figure = f"{len(shown)}, as {named}" if silent else "none is constant or missing"
+    named = _listed([f"{name} {how}" for name, how in shown.items()])
+    figure = f"{len(shown)}: {named}" if silent else "none is constant or missing"
     if silent and not fallen:
         figure = f"no more than before ({figure})" if known is not None else f"{NOBODY} ({figure})"
     verdict = Verdict.failed if fallen else Verdict.open if known is None and silent else Verdict.passed

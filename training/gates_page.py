@@ -39,9 +39,13 @@ def gates_page(case: Case, judgement: Judgement, report: TrainingReport) -> str:
         figure_text="Differences of the two models, buyers who change tier, and reliability",
         n_rows=report.rows.test,
         snapshots=", ".join(report.rows.test_snapshots),
-        complete_at=f"{case.window.complete_at:%Y-%m-%d}",
+        complete_at=f"{case.lesson.window.complete_at:%Y-%m-%d}",
         policy=case.policy,
-        key=case.window.key,
+        quality=_quality(judgement),
+        compared=judgement.champion is not None,
+        findings=report.findings,
+        silent="; ".join(f"{name} ({how})" for name, how in report.silent_features.items()),
+        key=case.lesson.window.key,
         fingerprint=report.data_fingerprint,
         catalog=report.catalog_version,
         commit=report.git_commit or "unknown",
@@ -80,6 +84,19 @@ def _summary(judgement: Judgement, report: TrainingReport) -> list[str]:
         for gate in judgement.holding
     ]
     return lines
+
+
+def _quality(judgement: Judgement) -> str:
+    """Say who is a quality user; a policy may leave that to each model."""
+    new, old = judgement.challenger.cut_off, judgement.champion
+    said = (
+        _edge(new) if old is None or old.cut_off == new else f"{_edge(new)} (serving: {_edge(old.cut_off)})"
+    )
+    return f"A quality user has enough history and {said}."
+
+
+def _edge(cut_off: float | None) -> str:
+    return "a proven cut-off, of which there is none" if cut_off is None else f"{cut_off:.0f} points or more"
 
 
 def _figure(case: Case, judgement: Judgement) -> Figure:
@@ -140,7 +157,7 @@ def _reliability(axes: Axes, case: Case, judgement: Judgement) -> None:
         size = np.bincount(bins)
         some = size > 0
         said = np.bincount(bins, weights=views.p)[some] / size[some]
-        came = np.bincount(bins, weights=case.judged.y)[some] / size[some]
+        came = np.bincount(bins, weights=case.lesson.judged.y)[some] / size[some]
         axes.plot(said, came, "o-", color=color, label=name, markersize=4, linewidth=1.2)
         top = max(top, float(said.max()), float(came.max()))
     axes.plot([0, top], [0, top], color=INK, linestyle=":", linewidth=1)

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from decisions.policy import Policy
+from decisions.policy import Policy, with_guarantee
 from models.buyer_score import BuyerScore
 from models.registry import LoadedModel
 
 from .clean_process import tried_alone
+from .cut_off import exposure
 from .dataset import Dataset
-from .drift import feature_psi, informative, psi, without_information
+from .drift import feature_psi, informative, psi
 from .evaluate import (
     Floats,
     Interval,
@@ -23,10 +24,10 @@ from .evaluate import (
     ranking_measures,
     with_intervals,
 )
+from .examination import Examined, Lesson
 from .gates import (
     Calibration,
     Gate,
-    Limits,
     Views,
     calibration_gates,
     chance_gate,
@@ -41,12 +42,11 @@ from .gates import (
     swap_gate,
     unseen_gate,
 )
-from .groups import groups_of
-from .labels import AbuseLabel
+from .limits import Limits
 from .log import instant
 from .paired import differences, ranking_and_money
-from .swap import Mask, SwapSet, asked_back, quality, swap_set
-from .window import LabelWindow
+from .slices import slice_masks
+from .swap import Mask, SwapSet, quality, swap_set
 
 N_DRAWS = 300
 
@@ -57,26 +57,28 @@ class Case:
 
     Attributes
     ----------
-    learned, judged, newest : Dataset
-        Rows learned from, rows that both models are judged on, and today's rows.
+    lesson : Lesson
+        The rows that both models are judged on, and those that the challenger learned from.
+    examined : Examined
+        The challenger.
+    newest : Dataset
+        Today's rows.
     directory : Path
         Where the challenger lies as files.
     champion_learned_until : str or None
         When the last label that the champion learned from was complete, ISO 8601.
+    policy : Policy
+        Who is a quality user; one that leaves the cut-off to the model gets each model's own.
     """
 
-    window: LabelWindow
-    label: AbuseLabel
-    learned: Dataset
-    judged: Dataset
+    lesson: Lesson
+    examined: Examined
     newest: Dataset
-    score: BuyerScore
     directory: Path
     champion: LoadedModel | None = None
     champion_learned_until: str | None = None
     policy: Policy
     limits: Limits
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -102,24 +104,27 @@ class Judgement:
 
 def judge(case: Case) -> Judgement:
     """Ask every gate."""
-    names = list(case.judged.X.columns)
+    names = list(case.lesson.judged.X.columns)
     known = _names(case.champion)
     other = _other_catalog(case)
     comparable = known == names and not other
-    challenger = _views(case.score, case)
-    champion = _views(case.champion.score, case) if case.champion and comparable else None
-    asked = asked_back(case.window.log, case.judged, label=case.label, policy=case.policy)
-    gaps = _gaps(case, champion, challenger, asked.astype(np.float64)) if champion else None
+    challenger = _views(case.examined.score, case, cut_off=_guaranteed(case.examined))
+    champion = None
+    if case.champion and comparable:
+        champion = _views(case.champion.score, case, cut_off=case.champion.guaranteed_cut_off)
+    lesson = case.lesson
+    asked, _ = exposure(lesson.window.log, lesson.judged, label=lesson.label, policy=case.policy)
+    gaps = _gaps(case, champion, challenger, asked) if champion else None
     swapped = None
     if champion:
-        swapped = swap_set(champion.quality, challenger.quality, y=case.judged.y, asked_fen=asked)
+        swapped = swap_set(champion.quality, challenger.quality, y=case.lesson.judged.y, asked_fen=asked)
     gates = [
         same_features_gate(names, known, versions=other),
         information_gate(
-            without_information(case.learned.X),
+            case.examined.report.silent_features,
             known=informative(case.champion.score) if case.champion else None,
         ),
-        unseen_gate(instant(case.judged.as_of.min()).isoformat(), case.champion_learned_until),
+        unseen_gate(instant(case.lesson.judged.as_of.min()).isoformat(), case.champion_learned_until),
         chance_gate(_auc(case, challenger.p)),
         *ranking_gates(gaps, case.limits),
         money_gate(gaps, case.limits),
@@ -141,39 +146,43 @@ def _names(champion: LoadedModel | None) -> list[str] | None:
 
 
 def _other_catalog(case: Case) -> str:
-    if case.champion is None or case.champion.catalog_version == case.score.catalog_version:
+    if case.champion is None or case.champion.catalog_version == case.examined.score.catalog_version:
         return ""
-    return f"catalog {case.champion.catalog_version} then, {case.score.catalog_version} now"
+    return f"catalog {case.champion.catalog_version} then, {case.examined.score.catalog_version} now"
 
 
-def _views(score: BuyerScore, case: Case) -> Views:
-    p = score.predict_proba(case.judged.X)[:, 1]
-    return Views(p, quality(score, case.judged.X, policy=case.policy))
+def _guaranteed(found: Examined) -> float | None:
+    return found.report.findings.guarantee.cut_off if found.report.findings else None
+
+
+def _views(score: BuyerScore, case: Case, *, cut_off: float | None) -> Views:
+    policy, X = with_guarantee(case.policy, cut_off), case.lesson.judged.X
+    return Views(score.predict_proba(X)[:, 1], quality(score, X, policy=policy), policy.quality_score_min)
 
 
 def _gaps(case: Case, champion: Views, challenger: Views, asked: Floats) -> dict[str, Interval]:
-    y = case.judged.y
+    y = case.lesson.judged.y
     old, new = (
         ranking_and_money(y, seen.p, lost_fen=asked * seen.quality * y, asked_fen=asked)
         for seen in (champion, challenger)
     )
-    return differences(old, new, groups=case.judged.buyer, seed=case.seed, n_draws=N_DRAWS)
+    return differences(old, new, groups=case.lesson.judged.buyer, seed=case.lesson.seed, n_draws=N_DRAWS)
 
 
 def _auc(case: Case, p: Floats) -> Interval:
-    auc = {"auc": ranking_measures(case.judged.y, p)["roc_auc"]}
-    return with_intervals(auc, groups=case.judged.buyer, seed=case.seed, n_draws=N_DRAWS)["auc"]
+    auc = {"auc": ranking_measures(case.lesson.judged.y, p)["roc_auc"]}
+    return with_intervals(auc, groups=case.lesson.judged.buyer, seed=case.lesson.seed, n_draws=N_DRAWS)["auc"]
 
 
 def _calibration(case: Case, p: Floats) -> Calibration:
-    y, bins = case.judged.y.astype(np.float64), equal_mass_bins(p)
+    y, bins = case.lesson.judged.y.astype(np.float64), equal_mass_bins(p)
     found = with_intervals(
         {
             "error": lambda weight: calibration_error(y, p, weight, bins=bins),
             "ratio": lambda weight: float(weight @ y) / float(weight @ p),
         },
-        groups=case.judged.buyer,
-        seed=case.seed,
+        groups=case.lesson.judged.buyer,
+        seed=case.lesson.seed,
         n_draws=N_DRAWS,
     )
     return Calibration(found["error"], found["ratio"])
@@ -182,13 +191,14 @@ def _calibration(case: Case, p: Floats) -> Calibration:
 def _slices(case: Case, champion: Views | None, challenger: Views) -> Iterator[Gate]:
     def gap_of(rows: Mask) -> Interval:
         old = champion.p[rows] if champion else challenger.p[rows]
-        gap = roc_auc_gap(case.judged.y[rows], old, challenger.p[rows])
-        groups = case.judged.buyer[rows]
-        return with_intervals({"gap": gap}, groups=groups, seed=case.seed, n_draws=N_DRAWS)["gap"]
+        gap = roc_auc_gap(case.lesson.judged.y[rows], old, challenger.p[rows])
+        groups = case.lesson.judged.buyer[rows]
+        return with_intervals({"gap": gap}, groups=groups, seed=case.lesson.seed, n_draws=N_DRAWS)["gap"]
 
+    masks = slice_masks(case.lesson.window.log, case.lesson.judged, policy=case.policy)
     return slice_gates(
-        groups_of(case.judged.X),
-        y=case.judged.y,
+        {name: rows for name, rows in masks.items() if name != "all"},
+        y=case.lesson.judged.y,
         champion=champion,
         challenger=challenger,
         gap_of=gap_of,
@@ -197,8 +207,8 @@ def _slices(case: Case, champion: Views | None, challenger: Views) -> Iterator[G
 
 
 def _drift(case: Case) -> Gate:
-    first = instant(int(case.window.log.frame["recorded"].min()))
-    history = instant(case.learned.as_of.min()) - first
-    features = feature_psi(case.score, case.learned.X, case.newest.X, history=history)
-    score = psi(case.score.points(case.learned.X), case.score.points(case.newest.X))
+    first = instant(int(case.lesson.window.log.frame["recorded"].min()))
+    history = instant(case.lesson.learned.as_of.min()) - first
+    features = feature_psi(case.examined.score, case.lesson.learned.X, case.newest.X, history=history)
+    score = psi(case.examined.score.points(case.lesson.learned.X), case.examined.score.points(case.newest.X))
     return drift_gate(score, features, case.limits)

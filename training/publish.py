@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
-
-from matplotlib.figure import Figure
 
 from features.errors import BadInput
 from models.registry import (
@@ -50,7 +47,6 @@ class Publication:
     case: Case
     judgement: Judgement
     page: str
-    pictures: Mapping[str, Figure]
 
     @property
     def verdict(self) -> str:
@@ -65,9 +61,10 @@ class Publication:
     def tags(self) -> dict[str, str]:
         """Tags of the run and of the version."""
         champion = self.case.champion
-        learned = self.case.window.split.train[-1] + self.case.label.maturity
+        lesson = self.case.lesson
+        learned = lesson.window.split.train[-1] + lesson.label.maturity
         return tags_of(self.report) | {
-            KEY: self.case.window.key,
+            KEY: lesson.window.key,
             VERDICT: self.verdict[:MAX_TAG],
             COMPARED_WITH: champion.version if champion else "",
             LEARNED_UNTIL: learned.isoformat(),
@@ -88,7 +85,7 @@ def publish(made: Publication, *, registry: Registry, run_id: str | None, on_ste
         where = experiment_id(registry.client, made.report.experiment, tracking_uri=registry.tracking_uri)
         mark_leftovers(registry, where)
         on_step("logging the run")
-        name = f"retrain, window of {made.case.window.split.test[-1]:%Y-%m-%d}"
+        name = f"retrain, window of {made.case.lesson.window.split.test[-1]:%Y-%m-%d}"
         opened: dict[str, Any] = {"run_id": run_id} if run_id else {"experiment_id": where, "run_name": name}
         with mlflow.start_run(**opened, tags=run_tags(tags)) as run:
             made = replace(made, report=replace(made.report, run_id=run.info.run_id))
@@ -176,15 +173,17 @@ def gates_as_json(gates: tuple[Gate, ...]) -> list[dict[str, Any]]:
 
 
 def _logged(made: Publication, registry: Registry, *, on_step: OnStep) -> LoggedScore:
-    log_evidence(made.report, score=made.case.score, label=made.case.label, pictures=made.pictures)
+    found, lesson = made.case.examined, made.case.lesson
+    log_evidence(made.report, score=found.score, label=lesson.label, pictures=found.pictures)
     gates = made.judgement.gates
     mlflow.log_metrics({f"gate_{gate.name}": gate.value for gate in gates if gate.value == gate.value})
     mlflow.log_metrics({f"gate_{gate.name}_passed": float(not gate.holds) for gate in gates})
-    mlflow.log_dict({"verdict": made.verdict, "gates": gates_as_json(gates)}, "gates.json")
+    judged_by = {"policy": made.case.policy.version, "limits": asdict(made.case.limits)}
+    mlflow.log_dict({"verdict": made.verdict, "gates": gates_as_json(gates)} | judged_by, "gates.json")
     mlflow.log_text(made.page, "gates.html")
     mlflow.log_dict(made.report.as_dict(), "report.json")
     on_step("storing the model in the run")
-    return registry.log_score(made.case.score, example=example_of(made.case.judged.X), tags=made.tags)
+    return registry.log_score(found.score, example=example_of(lesson.judged.X), tags=made.tags)
 
 
 def chosen(registry: Registry, version: str) -> ModelVersion:

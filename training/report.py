@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -73,6 +73,8 @@ class TrainingReport:
         Beside simple methods, where the task has any.
     findings : Findings, optional
         Of the abuse score: the guaranteed cut-off and what else was found out.
+    silent_features : mapping of str to str
+        Features that said the same of everybody learned from: `constant` or `all missing`.
     """
 
     task: str
@@ -89,6 +91,7 @@ class TrainingReport:
     metrics: Mapping[str, Interval]
     comparisons: tuple[Comparison, ...] = ()
     findings: Findings | None = None
+    silent_features: Mapping[str, str] = field(default_factory=dict)
     run_id: str = ""
     model_version: str = ""
 

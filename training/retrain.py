@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import pandas as pd
 import pyarrow as pa
 
 from decisions.policy import NOTICE, Policy
-from features.catalog import CATALOG
 from models.buyer_score import BuyerScore
 from models.registry import BUYER_SCORE, LoadedModel, ModelVersion, Registry, RegistryUnavailable
 from models.succession import SETTLED
 
-from .abuse import EXPERIMENT, TASK
-from .dataset import build_dataset, population_sizes
-from .evaluate import evaluate
-from .figures import figures
-from .fit import fit_score, new_score, require_both_classes
-from .gates import Gate, Limits
+from .dataset import build_dataset
+from .examination import Lesson, examined, fitted, lesson_of
+from .findings import Findings
+from .gates import Gate
 from .gates_page import gates_page
+from .guarantee import Budget
 from .judge import Case, judge
 from .kept import KeptModels
 from .labels import AbuseLabel
-from .provenance import git_commit
+from .limits import Limits
 from .publish import (
     VERDICT,
     Publication,
@@ -38,7 +35,7 @@ from .publish import (
     settle,
     versions_of,
 )
-from .report import OnStep, TrainingReport, rows_of, silent
+from .report import OnStep, silent
 from .run import example_of
 from .turn import DELAYS, Busy, Lease, patiently, turn
 from .window import LabelWindow, newest_window
@@ -50,6 +47,7 @@ STEPS: Final = (
     "features and labels",
     "fitting the trees",
     "keeping the model on disk",
+    "cut-offs, slices and explanations",
     "judging beside the champion",
     "logging the run",
     "storing the model in the run",
@@ -75,6 +73,10 @@ class Order:
         Know only what was recorded before; the window to train instead of the newest.
     run_id : str, optional
         The run that `mlflow run` has opened.
+    policy : Policy
+        The one that the service runs: by it both models' quality users are told.
+    budget : Budget
+        What the guaranteed cut-off must keep.
     wait_seconds, delays : float, sequence of float
         How long to wait for another retraining, and before each new attempt to reach MLflow.
     """
@@ -87,6 +89,7 @@ class Order:
     run_id: str | None = None
     label: AbuseLabel = field(default_factory=AbuseLabel)
     policy: Policy = NOTICE
+    budget: Budget = field(default_factory=Budget)
     limits: Limits = field(default_factory=Limits)
     wait_seconds: float = WAIT_SECONDS
     delays: Sequence[float] = DELAYS
@@ -102,6 +105,8 @@ class RetrainReport:
         `promoted`, `held`, or `already` when this training had been done before.
     said : str
         The verdict in one line.
+    findings : Findings or None
+        Of the model, if it was judged just now.
     page : Path or None
         The page of the gates, on this disk.
     """
@@ -116,6 +121,7 @@ class RetrainReport:
     champion_now: str | None
     said: str
     gates: tuple[Gate, ...] = ()
+    findings: Findings | None = None
     page: Path | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -124,6 +130,7 @@ class RetrainReport:
         return plain | {
             "complete_at": self.complete_at.isoformat(),
             "gates": gates_as_json(self.gates),
+            "findings": asdict(self.findings) if self.findings else None,
             "page": str(self.page) if self.page else None,
         }
 
@@ -154,7 +161,12 @@ class _Retraining:
         self.kept = KeptModels(order.kept_in)
         on_step(STEPS[0])
         self.window: LabelWindow = newest_window(
-            events, label=order.label, seed=order.seed, until=order.until, judged_at=order.judged_at
+            events,
+            label=order.label,
+            seed=order.seed,
+            until=order.until,
+            judged_at=order.judged_at,
+            budget=order.budget,
         )
 
     def report(self) -> RetrainReport:
@@ -186,23 +198,21 @@ class _Retraining:
 
     def _trained(self) -> RetrainReport:
         self.on_step(STEPS[2])
-        window, label = self.window, self.order.label
-        rows = build_dataset(window.log, label=label, snapshots=[*window.split.train, *window.split.test])
-        learned, judged = rows.at(window.split.train), rows.at(window.split.test)
-        require_both_classes(judged, purpose="judge on")
-        today = build_dataset(window.newest, label=label, snapshots=[window.newest.known_until])
-        score = self.kept.find(window.key) or self._fitted(learned, example=example_of(judged.X))
+        order, window = self.order, self.window
+        lesson = lesson_of(window, label=order.label, seed=order.seed)
+        today = build_dataset(window.newest, label=order.label, snapshots=[window.newest.known_until])
+        score = self.kept.find(window.key) or self._fitted(lesson)
+        self.on_step(STEPS[5])
+        found = examined(
+            score, lesson, tracking_uri=order.tracking_uri, policy=order.policy, budget=order.budget
+        )
         case = Case(
-            window=window,
-            label=label,
-            learned=learned,
-            judged=judged,
+            lesson=lesson,
+            examined=found,
             newest=today,
-            score=score,
             directory=self.kept.path(window.key),
-            policy=self.order.policy,
-            limits=self.order.limits,
-            seed=self.order.seed,
+            policy=order.policy,
+            limits=order.limits,
         )
         try:
             return self._published(case)
@@ -211,29 +221,24 @@ class _Retraining:
                 f"{error}; the trained model is kept in {case.directory}, the next retraining goes on from it"
             ) from error
 
-    def _fitted(self, learned: Any, *, example: pd.DataFrame) -> BuyerScore:
+    def _fitted(self, lesson: Lesson) -> BuyerScore:
         self.on_step(STEPS[3])
-        score = fit_score(new_score(seed=self.order.seed), learned, maturity=self.order.label.maturity)
+        score = fitted(lesson)
         self.on_step(STEPS[4])
-        self.kept.keep(self.window.key, score, example=example)
+        self.kept.keep(self.window.key, score, example=example_of(lesson.judged.X))
         return score
 
     def _published(self, case: Case) -> RetrainReport:
         champion, until = patiently(self._champion, delays=self.order.delays)
         case = replace(case, champion=champion, champion_learned_until=until)
-        self.on_step(STEPS[5])
-        judgement = judge(case)
-        report = self._training_report(case)
-        p = judgement.challenger.p
-        metrics = evaluate(case.judged.y, p, groups=case.judged.buyer, seed=self.order.seed)
-        report = replace(report, metrics=metrics)
-        pictures = figures(case.score, case.judged, metrics=metrics, outcome="abuse", seed=self.order.seed)
+        self.on_step(STEPS[6])
+        judgement, report = judge(case), case.examined.report
         page = gates_page(case, judgement, report)
-        made = Publication(report, case, judgement, page, pictures)
+        made = Publication(report, case, judgement, page)
         done = patiently(lambda: self._registered(made), delays=self.order.delays)
         path = self.order.kept_in / f"gates-version-{done.model_version}.html"
         path.write_text(page, encoding="utf-8")
-        return replace(done, gates=judgement.gates, page=path)
+        return replace(done, gates=judgement.gates, findings=report.findings, page=path)
 
     def _champion(self) -> tuple[LoadedModel | None, str | None]:
         self.lease.take()
@@ -272,25 +277,6 @@ class _Retraining:
             champion_before=now,
             champion_now=now,
             said=said,
-        )
-
-    def _training_report(self, case: Case) -> TrainingReport:
-        sizes = population_sizes(
-            self.window.newest, label=self.order.label, snapshots=self.window.split.immature
-        )
-        return TrainingReport(
-            task=TASK,
-            tracking_uri=self.order.tracking_uri,
-            experiment=EXPERIMENT,
-            model_name=BUYER_SCORE,
-            champion=False,
-            catalog_version=CATALOG.version,
-            data_fingerprint=self.window.data_fingerprint,
-            git_commit=git_commit(),
-            known_until=self.window.complete_at,
-            seed=self.order.seed,
-            rows=rows_of(case.learned, case.judged, immature=sizes),
-            metrics={},
         )
 
     def _free(self) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from models.buyer_score import BuyerScore
-from models.registry import Registry, experiment_id, tracking
+from models.registry import CUT_OFF_TAG, Registry, cut_off_as_tag, experiment_id, tracking
 from models.succession import promote
 
 from .evaluate import Interval
@@ -22,8 +22,6 @@ import mlflow  # isort: skip  # after the registry, which sets what mlflow reads
 N_EXAMPLE_ROWS: Final = 8
 MAX_DIGEST: Final = 36
 """MLflow's limit."""
-GUARANTEED_CUT_OFF: Final = "guaranteed_cut_off"
-"""The tag by which the cut-off travels with the registered version: points, or `none`."""
 NOT_PARAMS: Final = ("monotone", "reason_codes", "reason_texts", "catalog_version")
 
 
@@ -102,8 +100,7 @@ def tags_of(report: TrainingReport) -> dict[str, str]:
         "data_fingerprint": report.data_fingerprint,
     }
     if report.findings:
-        cut_off = report.findings.guarantee.cut_off
-        tags[GUARANTEED_CUT_OFF] = "none" if cut_off is None else f"{cut_off:.1f}"
+        tags[CUT_OFF_TAG] = cut_off_as_tag(report.findings.guarantee.cut_off)
     return tags | ({"git_commit": report.git_commit} if report.git_commit else {})
 
 

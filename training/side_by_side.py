@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from decisions.policy import NOTICE, Policy
+from decisions.policy import NOTICE, Policy, with_guarantee
 from features.errors import BadInput
 from models.registry import LoadedModel, Registry
 
+from .cut_off import exposure
 from .dataset import build_dataset
 from .evaluate import Interval
 from .fit import require_both_classes
@@ -18,7 +19,7 @@ from .judge import N_DRAWS
 from .labels import AbuseLabel
 from .paired import Measures, differences, ranking_and_money
 from .publish import chosen
-from .swap import asked_back, quality
+from .swap import quality
 from .window import newest_window
 
 
@@ -63,12 +64,15 @@ def judged_again(
     window = newest_window(events, label=label, seed=seed)
     rows = build_dataset(window.log, label=label, snapshots=window.split.test)
     require_both_classes(rows, purpose="judge on")
-    asked = asked_back(window.log, rows, label=label, policy=policy).astype(np.float64)
+    asked, _ = exposure(window.log, rows, label=label, policy=policy)
 
     def measures(version: str) -> Measures:
-        score = _readable(registry.load(version), list(rows.X.columns)).score
-        p = score.predict_proba(rows.X)[:, 1]
-        lost = asked * quality(score, rows.X, policy=policy) * rows.y
+        model = _readable(registry.load(version), list(rows.X.columns))
+        p, in_force = (
+            model.score.predict_proba(rows.X)[:, 1],
+            with_guarantee(policy, model.guaranteed_cut_off),
+        )
+        lost = asked * quality(model.score, rows.X, policy=in_force) * rows.y
         return ranking_and_money(rows.y, p, lost_fen=lost, asked_fen=asked)
 
     old, new = measures(first), measures(second)

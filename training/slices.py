@@ -29,6 +29,7 @@ from .log import DAY_US, TrainingLog
 FEWEST_EVENTS: Final = 5
 """Below so many events, found and expected, a slice is said to hold too few."""
 EVENTS_TO_RANK: Final = 10
+PEERS: Final = ("device_peers_distinct_life", "address_peers_distinct_life", "payer_peers_distinct_life")
 HEAVY_QUANTILE: Final = 0.9
 SHOP_DAYS: Final = 180
 LATE_US: Final = 2 * DAY_US
@@ -43,6 +44,7 @@ WORDS: Final = {
     "new": "not enough history",
     "established": "enough history",
     "heavy": "the tenth that buys most",
+    "sharing": "share a device, address or payer",
     "troubled_shops": "of shops that ship late or fail",
     "other_shops": "of other shops",
 }
@@ -101,6 +103,7 @@ def slice_masks(
         "new": ~known,
         "established": known,
         "heavy": orders > np.quantile(orders, HEAVY_QUANTILE),
+        "sharing": (rows.X[list(PEERS)].to_numpy() > 0).any(axis=1),
         "troubled_shops": share > 0.5,
         "other_shops": share <= 0.5,
     }

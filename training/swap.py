@@ -11,10 +11,7 @@ from numpy.typing import NDArray
 from decisions.policy import Policy
 from models.buyer_score import BuyerScore
 
-from .dataset import Dataset
 from .evaluate import Floats
-from .labels import AbuseLabel
-from .log import DAY_US, TrainingLog
 
 Mask = NDArray[np.bool_]
 
@@ -28,7 +25,7 @@ class SwapSet:
     kept, gained, lost : int
         Quality under both, under the challenger alone, under the champion alone.
     gained_fen, lost_fen : int
-        What these ask back before shipment in the label window, below the policy's cap.
+        What of these the policy's hard rules would refund in the label window.
     gained_abusive, lost_abusive : int
         How many of them turned out abusive.
     """
@@ -48,7 +45,7 @@ class SwapSet:
         return (self.gained + self.lost) / before if before else float(self.gained > 0)
 
 
-def swap_set(before: Mask, after: Mask, *, y: NDArray[np.int64], asked_fen: NDArray[np.int64]) -> SwapSet:
+def swap_set(before: Mask, after: Mask, *, y: NDArray[np.int64], asked_fen: Floats) -> SwapSet:
     """Count rows that change their tier."""
     gained, lost = after & ~before, before & ~after
     return SwapSet(
@@ -73,21 +70,3 @@ def not_new(X: pd.DataFrame, *, policy: Policy) -> Mask:
     completed = X["orders_completed_count_life"].to_numpy() >= policy.min_completed_orders
     tenure = X["days_since_first_order_paid"].to_numpy()
     return np.asarray(completed & (np.nan_to_num(tenure, nan=-1.0) >= policy.min_tenure_days))
-
-
-def asked_back(log: TrainingLog, rows: Dataset, *, label: AbuseLabel, policy: Policy) -> NDArray[np.int64]:
-    """Fen that each row's buyer asks back before shipment in the window, requests below the cap only."""
-    asked = log.of("refund_requested")
-    asked = asked[(asked["stage"] == "before_shipment") & (asked["amount_fen"] < policy.cap_fen)]
-    out = np.zeros(len(rows), dtype=np.int64)
-    for at in np.unique(rows.as_of):
-        here = rows.as_of == at
-        inside = asked["occurred"].between(at, at + label.window_days * DAY_US, inclusive="left")
-        fen = asked[inside].groupby("buyer")["amount_fen"].sum()
-        out[here] = fen.reindex(rows.buyer[here], fill_value=0.0).to_numpy(dtype=np.int64)
-    return out
-
-
-def refunded(quality_rows: Mask, *, asked_fen: NDArray[np.int64], of: NDArray[np.int64]) -> Floats:
-    """Fen per row that would be refunded at once to rows of which `of` is 1."""
-    return np.asarray(quality_rows * asked_fen * of, dtype=np.float64)

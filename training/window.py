@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -19,6 +19,7 @@ import models
 from features.errors import BadInput
 
 from .dataset import month_starts
+from .guarantee import Budget
 from .labels import AbuseLabel
 from .log import TrainingLog, instant, training_log
 from .provenance import fingerprint
@@ -65,6 +66,7 @@ def newest_window(
     seed: int,
     until: datetime | None = None,
     judged_at: datetime | None = None,
+    budget: Budget | None = None,
 ) -> LabelWindow:
     """Find the newest complete window, or the one whose newest snapshot is `judged_at`.
 
@@ -81,16 +83,43 @@ def newest_window(
     if judged_at not in (None, split.test[-1]):
         raise BadInput(f"no window begins on {judged_at:%Y-%m-%d}: windows begin on the first of a month")
     log = training_log(newest.events, until=split.test[-1] + label.maturity)
-    data = fingerprint(log.events)
+    return _named(
+        LabelWindow(split, log, newest, fingerprint(log.events), ""), label=label, seed=seed, budget=budget
+    )
+
+
+def whole_window(
+    events: pa.Table,
+    *,
+    label: AbuseLabel,
+    seed: int,
+    until: datetime | None = None,
+    snapshots: Sequence[datetime] = (),
+) -> LabelWindow:
+    """Take all that is known, cut nowhere, with the snapshots asked for or the first of every month.
+
+    Raises
+    ------
+    NoMatureSnapshot
+        The history is too short; says from when it is not.
+    """
+    log = training_log(events.sort_by(ORDER), until=until)
+    months = sorted(set(snapshots)) or snapshot_months(log, maturity=label.maturity)
+    split = split_in_time(months, known_until=log.known_until, maturity=label.maturity, n_test=N_TEST)
+    return _named(LabelWindow(split, log, log, fingerprint(log.events), ""), label=label, seed=seed)
+
+
+def _named(window: LabelWindow, *, label: AbuseLabel, seed: int, budget: Budget | None = None) -> LabelWindow:
     named: dict[str, Any] = {
-        "snapshots": [t.isoformat() for t in (*split.train, *split.test)],
+        "snapshots": [t.isoformat() for t in (*window.split.train, *window.split.test)],
         "label": asdict(label),
+        "budget": asdict(budget or Budget()),
         "seed": seed,
-        "data": data,
+        "data": window.data_fingerprint,
         "code": code_version(),
     }
     key = hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:16]
-    return LabelWindow(split, log, newest, data, key)
+    return replace(window, key=key)
 
 
 def snapshot_months(log: TrainingLog, *, maturity: timedelta) -> list[datetime]:

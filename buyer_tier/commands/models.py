@@ -114,9 +114,11 @@ def compare(
     if events is not None:
         from buyer_tier.log_source import local_log
         from features.log import read_log
+        from serving.settings import Settings
 
         with local_log(events) as path:
-            found = judged_again(_registry(), first, second, events=read_log(path))
+            log = read_log(path)
+            found = judged_again(_registry(), first, second, events=log, policy=Settings().policy)
     if as_json:
         emit([asdict(line) for line in found])
         return
@@ -152,10 +154,12 @@ def _print(versions: list[ModelVersion], *, name: str) -> None:
     from rich.table import Table
 
     from buyer_tier.console import out
+    from models.registry import CUT_OFF_TAG
 
     table = Table("version", "alias", "created (UTC)", title=name, title_justify="left")
     for column in ("ROC-AUC", "average precision", "calibration error"):
         table.add_column(column, justify="right")
+    table.add_column("proven cut-off", justify="right")
     table.add_column("verdict", overflow="fold")
     table.add_column("run", overflow="fold")
     for version in versions:
@@ -165,6 +169,7 @@ def _print(versions: list[ModelVersion], *, name: str) -> None:
             ", ".join(version.aliases),
             f"{version.created_at:%Y-%m-%d %H:%M}",
             *("" if value is None else f"{value:.4f}" for value in measured),
+            version.tags.get(CUT_OFF_TAG, ""),
             _verdict(version),
             version.run_id,
         )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from training.retrain import Order, RetrainReport
 
 PROJECT_STORE: Final = ("sqlite:///mlflow.db", "./mlruns", "mlruns")
+LIMITS: Final = "BUYER_TIER_RETRAIN_LIMITS"
 STYLES: Final = {"pass": "green", "fail": "red", "ask": "yellow", "none": "dim"}
 
 
@@ -28,6 +29,19 @@ def retrain(
     window: Annotated[
         str, typer.Option(help="First of the month to judge on, instead of the newest that is complete.")
     ] = "",
+    limits: Annotated[
+        str,
+        typer.Option(
+            help="Limits of the gates that differ from the defaults: NAME=NUMBER,… (docs/retraining.md). "
+            "Default: BUYER_TIER_RETRAIN_LIMITS."
+        ),
+    ] = "",
+    abuser_budget: Annotated[
+        float, typer.Option(help="Abusers among the approved that the guaranteed cut-off allows.")
+    ] = 0.01,
+    loss_budget: Annotated[
+        float, typer.Option(help="Lost per refunded yuan that the guaranteed cut-off allows.")
+    ] = 0.05,
     seed: Annotated[int, typer.Option(help="The same data, seed and code train the same model.")] = 0,
     wait: Annotated[
         float, typer.Option(help="Seconds to wait for another retraining of this store.")
@@ -41,15 +55,25 @@ def retrain(
 
     Example: buyer-tier retrain --events market
 
+    Example: buyer-tier retrain --events market --limits swap_share=0.3,psi=0.5
+
     Example: mlflow run . -e retrain --env-manager local -P events=market
     """
     from buyer_tier.commands.train import date_of, steps
     from buyer_tier.console import emit, out
     from buyer_tier.log_source import local_log
     from features.log import read_log
+    from training.guarantee import Budget
+    from training.limits import limits_of
     from training.retrain import retrain as run
 
-    order = replace(_order(), seed=seed, wait_seconds=wait)
+    order = replace(
+        _order(),
+        seed=seed,
+        wait_seconds=wait,
+        limits=limits_of(limits or os.environ.get(LIMITS, "")),
+        budget=Budget(abuser_rate=abuser_budget, loss_per_yuan=loss_budget),
+    )
     if until:
         order = replace(order, until=date_of(until, option="--until"))
     if window:
@@ -75,7 +99,12 @@ def _order() -> Order:
     if opened and _is_default(settings.mlflow_tracking_uri):
         os.environ.pop("MLFLOW_TRACKING_URI")  # `mlflow run` names its own default where nobody named one
         settings, opened = Settings(), None
-    return Order(tracking_uri=settings.tracking_uri, kept_in=settings.home / "retraining", run_id=opened)
+    return Order(
+        tracking_uri=settings.tracking_uri,
+        kept_in=settings.home / "retraining",
+        run_id=opened,
+        policy=settings.policy,
+    )
 
 
 def _is_default(tracking_uri: str) -> bool:
@@ -106,6 +135,8 @@ def _said(report: RetrainReport) -> str:
         f"version {report.model_version} [bold]{report.outcome}[/], {charge}",
         report.said,
     ]
+    if report.findings:
+        lines.append(f"cut-off with a guarantee: {report.findings.guarantee.words}")
     if report.page:
         lines.append(f"page to read or forward: {report.page}")
     if report.outcome == "held":

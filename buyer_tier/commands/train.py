@@ -87,10 +87,12 @@ def train(
 
 def _trainer(task: Task, *, abuser_budget: float, loss_budget: float) -> Callable[..., TrainingReport]:
     if task is Task.abuse:
+        from serving.settings import Settings
         from training.abuse import train_abuse
         from training.guarantee import Budget
 
-        return partial(train_abuse, budget=Budget(abuser_rate=abuser_budget, loss_per_yuan=loss_budget))
+        budget = Budget(abuser_rate=abuser_budget, loss_per_yuan=loss_budget)
+        return partial(train_abuse, budget=budget, policy=Settings().policy)
     from training.cancellation import train_cancellation
 
     return train_cancellation

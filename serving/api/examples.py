@@ -19,6 +19,7 @@ DETAILS: Final = {
     408: "the body did not arrive in time",
     409: "after_sale_id 'AS-20260301-0001' was decided for a request with another body; "
     "send the first body again, or a new id",
+    410: "model version 3, which made this decision, is no longer in the registry",
     413: "the body is larger than 1 MiB",
     422: "order.paid_amount_fen: Input should be a valid integer",
     500: "the service failed; the log has the request id",

@@ -36,7 +36,11 @@ async def readyz(request: Request) -> Response:
         detail = "; ".join(map(str, missing))
         raise Problem(503, detail, errors=errors, headers={"Retry-After": RETRY_AFTER_SECONDS})
     model = service.champion.current()
-    ready = {"status": "ready", "model_version": model.version, "policy_version": service.policy.version}
+    ready = {
+        "status": "ready",
+        "model_version": model.version,
+        "policy_version": service.in_force(model).version,
+    }
     return Response(msgspec.json.encode(ready), media_type="application/json")
 
 

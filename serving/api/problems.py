@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from ..errors import AfterSaleConflict, Unavailable
+from ..errors import AfterSaleConflict, ModelGone, Unavailable
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = "1"
@@ -24,6 +24,7 @@ SLUGS: Final = {
     405: "method-not-allowed",
     408: "request-timeout",
     409: "after-sale-conflict",
+    410: "gone",
     413: "content-too-large",
     422: "invalid-request",
     500: "internal-error",
@@ -107,6 +108,9 @@ def install(app: FastAPI) -> None:
     async def conflict(request: Request, error: Exception) -> Response:
         return answer(request, Problem(409, str(error)))
 
+    async def gone(request: Request, error: Exception) -> Response:
+        return answer(request, Problem(410, str(error)))
+
     async def unavailable(request: Request, error: Exception) -> Response:
         headers = {"Retry-After": RETRY_AFTER_SECONDS}
         return answer(request, Problem(503, f"send the request again: {error}", headers=headers))
@@ -115,4 +119,5 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, parameters)
     app.add_exception_handler(AfterSaleConflict, conflict)
+    app.add_exception_handler(ModelGone, gone)
     app.add_exception_handler(Unavailable, unavailable)

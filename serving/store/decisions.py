@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
+
+from decisions.tiers import Tier
 
 from .ids import MILLISECOND, first_id
 
@@ -58,6 +61,14 @@ SELECT: Final = f"SELECT {COLUMNS} FROM decisions"
 INSERT: Final = f"""
 INSERT INTO decisions ({COLUMNS}) VALUES ({", ".join(f"${i}" for i in range(1, len(NAMES) + 1))})
 ON CONFLICT (after_sale_id) DO NOTHING
+"""
+LATEST_TIER: Final = "SELECT tier FROM decisions WHERE buyer_id = $1 ORDER BY decision_id DESC LIMIT 1"
+TIERS_BEFORE: Final = """
+SELECT asked.buyer_id, latest.tier FROM unnest($1::text[]) AS asked (buyer_id) CROSS JOIN LATERAL (
+    SELECT d.tier FROM decisions AS d
+    WHERE d.buyer_id = asked.buyer_id AND d.decision_id < $2 AND d.decided_at < $3
+    ORDER BY d.decision_id DESC LIMIT 1
+) AS latest
 """
 LOCK: Final = "SELECT pg_advisory_xact_lock(1, hashtext($1)), pg_advisory_xact_lock(2, hashtext($2))"
 GRANTED: Final = """
@@ -123,6 +134,18 @@ async def granted(connection: Connection, *, order_id: str, buyer_id: str, as_of
     """
     row = await connection.fetchrow(GRANTED, order_id, buyer_id, as_of)
     return Granted(row["unheard_fen"], row["paid_amount_fen"])
+
+
+async def latest_tier(connection: Connection, buyer_id: str) -> Tier | None:
+    """Find the tier of the buyer's newest decision; ids sort by the time of the decision."""
+    found: Tier | None = await connection.fetchval(LATEST_TIER, buyer_id)
+    return found
+
+
+async def tiers_before(connection: Connection, buyer_ids: Sequence[str], as_of: datetime) -> dict[str, Tier]:
+    """Find, by buyer, the tier of the newest decision made before ``as_of``, if there is one."""
+    rows = await connection.fetch(TIERS_BEFORE, list(buyer_ids), first_id(as_of + MILLISECOND), as_of)
+    return {row["buyer_id"]: row["tier"] for row in rows}
 
 
 async def listed(connection: Connection, page: Page) -> list[DecisionRow]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from decisions.policy import NOTICE, with_guarantee
+from decisions.policy import GUARANTEED, NOTICE, with_guarantee
 from decisions.request import BuyerEvidence
 from decisions.tiers import Tier, tier_of
 
@@ -63,6 +63,11 @@ def test_the_proven_cut_off_is_where_the_tier_is_left() -> None:
     policy = with_guarantee(DEMANDING, 725.0)
     assert [tier_of(buyer(s), policy, previous="quality") for s in (725.0, 724.9)] == ["quality", "standard"]
     assert [tier_of(buyer(s), policy) for s in (735.0, 734.9)] == ["quality", "standard"]
+
+
+@pytest.mark.parametrize(("cut_off", "named"), [(725.0, "725"), (712.5, "712.5"), (None, "none")])
+def test_the_version_names_the_cut_off_that_came_from_a_model(cut_off: float | None, named: str) -> None:
+    assert with_guarantee(GUARANTEED, cut_off).version == f"notice-2023-09-06+guaranteed-{named}"
 
 
 def test_a_stated_cut_off_stays_as_stated() -> None:

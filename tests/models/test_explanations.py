@@ -171,7 +171,7 @@ def test_the_merchant_hears_of_the_order_and_nothing_of_the_buyer(
     evidence: BuyerEvidence = replace(GOOD, **buyer)
     seen: OrderEvidence = replace(UNKNOWN_ORDER, **known)
     decision = decide(REQUEST, buyer=evidence, order=seen, policy=NOTICE, decided_at=NOW)
-    told = for_merchant(decision)
+    told = for_merchant(decision.outcome, decision.rules)
     everything = json.dumps(asdict(told), ensure_ascii=False)
     assert not re.search(r"\d", everything)
     private = ("abuse", "score", "points", "history", "cancel", "违规", "取消", "历史", "分", *REASONS)
@@ -185,4 +185,4 @@ def test_the_merchant_hears_of_the_order_and_nothing_of_the_buyer(
 def test_the_merchant_hears_which_fact_of_the_order_was_in_the_way() -> None:
     request = replace(REQUEST, order=replace(REQUEST.order, shipping_status="partially_shipped"))
     decision = decide(request, buyer=GOOD, order=UNKNOWN_ORDER, policy=NOTICE, decided_at=NOW)
-    assert for_merchant(decision).because == (ORDER_FAULTS["unshipped"],)
+    assert for_merchant(decision.outcome, decision.rules).because == (ORDER_FAULTS["unshipped"],)

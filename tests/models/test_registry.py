@@ -12,7 +12,14 @@ import pandas as pd
 import pytest
 
 from models.buyer_score import BuyerScore
-from models.registry import Registry, RegistryUnavailable, experiment_id, tracking
+from models.registry import (
+    CUT_OFF_TAG,
+    ModelDamaged,
+    Registry,
+    RegistryUnavailable,
+    experiment_id,
+    tracking,
+)
 from models.succession import promote
 from models.travelling_code import MODULES, package_name
 
@@ -62,6 +69,30 @@ def test_the_champion_loads_natively_and_answers_with_the_same_bytes(store: str,
     assert champion.score.predict_proba(X).tobytes() == fitted.predict_proba(X).tobytes()
     assert Registry(store).load("1").run_id == champion.run_id
     assert Registry(store).champion_version() == "1"
+
+
+@pytest.mark.parametrize(
+    ("said", "cut_off"), [("725.0", 725.0), ("none", None), ("300", 300.0), ("900", 900.0)]
+)
+def test_a_version_brings_its_guaranteed_cut_off(store: str, said: str, cut_off: float | None) -> None:
+    registry = Registry(store)
+    assert registry.load("1").guaranteed_cut_off is None  # nobody has asked for one
+    registry.tag(CUT_OFF_TAG, said, version="1")
+    try:
+        assert registry.load("1").guaranteed_cut_off == cut_off
+    finally:
+        registry.client.delete_model_version_tag(registry.name, "1", CUT_OFF_TAG)
+
+
+@pytest.mark.parametrize("said", ["many", "nan", "-inf", "299.9", "900.1", ""])
+def test_a_cut_off_that_is_no_points_is_refused_like_a_damaged_model(store: str, said: str) -> None:
+    registry = Registry(store)
+    registry.tag(CUT_OFF_TAG, said, version="1")
+    try:
+        with pytest.raises(ModelDamaged, match=f"tag guaranteed_cut_off '{said}': give points from 300"):
+            registry.load("1")
+    finally:
+        registry.client.delete_model_version_tag(registry.name, "1", CUT_OFF_TAG)
 
 
 def test_versions_are_listed_with_alias_catalog_and_metrics(store: str) -> None:

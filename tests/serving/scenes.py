@@ -95,8 +95,15 @@ class FakeScore:
 class FakeModels:
     """A registry in memory; ``version`` is the champion."""
 
-    def __init__(self, version: str | None = "7", *, catalog_version: str = CATALOG.version) -> None:
+    def __init__(
+        self,
+        version: str | None = "7",
+        *,
+        catalog_version: str = CATALOG.version,
+        guaranteed_cut_off: float | None = None,
+    ) -> None:
         self.version, self.catalog_version = version, catalog_version
+        self.guaranteed_cut_off = guaranteed_cut_off
         self.challenger: str | None = None
 
     def champion_version(self) -> str | None:
@@ -106,4 +113,11 @@ class FakeModels:
         return self.challenger
 
     def load(self, version: str) -> LoadedModel:
-        return LoadedModel(FakeScore(), "buyer-score", version, "run", self.catalog_version)  # type: ignore[arg-type]
+        return LoadedModel(
+            FakeScore(),  # type: ignore[arg-type]
+            "buyer-score",
+            version,
+            "run",
+            self.catalog_version,
+            guaranteed_cut_off=self.guaranteed_cut_off,
+        )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from training.gates import Limits
+from training.limits import Limits
 from training.retrain import Order
 
 from .events import cancelled, event, order, table

@@ -7,7 +7,6 @@ from training.clean_process import Tried
 from training.evaluate import Interval
 from training.gates import (
     Calibration,
-    Limits,
     Verdict,
     Views,
     calibration_gates,
@@ -22,6 +21,7 @@ from training.gates import (
     swap_gate,
     unseen_gate,
 )
+from training.limits import Limits
 from training.swap import SwapSet
 
 LIMITS = Limits()
@@ -100,7 +100,7 @@ def test_a_slice_is_hurt_by_a_lost_ranking_beyond_chance_or_by_lost_approvals(
     challenger = Views(np.zeros(220), np.arange(220) < approved)
     rows = np.ones(220, dtype=bool)
     (gate,) = slice_gates(
-        {"all": rows}, y=y, champion=champion, challenger=challenger, gap_of=lambda _: gap, limits=LIMITS
+        {"new": rows}, y=y, champion=champion, challenger=challenger, gap_of=lambda _: gap, limits=LIMITS
     )
     assert gate.verdict is verdict
 
@@ -108,7 +108,7 @@ def test_a_slice_is_hurt_by_a_lost_ranking_beyond_chance_or_by_lost_approvals(
 def test_a_slice_too_small_to_judge_says_so() -> None:
     few = np.arange(200) < 49
     (gate,) = slice_gates(
-        {"few": few},
+        {"heavy": few},
         y=np.zeros(200, dtype=np.int64),
         champion=views(100),
         challenger=views(0),
@@ -151,7 +151,7 @@ def test_a_feature_list_that_differs_from_the_serving_models_is_named(
 def test_a_silent_feature_holds_only_if_the_champion_knew_it_otherwise() -> None:
     silent = {"amount": "constant", "rare": "all missing"}
     held = information_gate(silent, known={"amount", "orders"})
-    assert (held.verdict, held.figure) == (FAIL, "1, as amount constant")
+    assert (held.verdict, held.figure) == (FAIL, "1: amount constant")
     assert information_gate(silent, known={"orders"}).verdict is PASS
     assert information_gate(silent, known=None).verdict is OPEN
     assert information_gate({}, known=None).verdict is PASS

@@ -13,15 +13,19 @@ import pytest
 from markupsafe import escape
 from threadpoolctl import threadpool_limits
 
+import training.examination
 import training.judge
-import training.retrain
+from decisions.policy import GUARANTEED
 from features.errors import BadInput
 from models import trees
-from models.registry import ModelDamaged, Registry, RegistryUnavailable
+from models.registry import CUT_OFF_TAG, ModelDamaged, Registry, RegistryUnavailable
 from models.self_check import digest
 from models.succession import SETTLED, changes, promote, rollback
-from training.abuse import EXPERIMENT
+from tests.models.conftest import new_score, rows
+from tests.models.test_registry import register
+from training.abuse import train_abuse
 from training.clean_process import Tried
+from training.examination import EXPERIMENT
 from training.fit import OneClassOnly
 from training.kept import KeptModels
 from training.publish import LEFTOVER, VERDICT
@@ -84,6 +88,47 @@ def test_the_run_holds_every_gate_as_a_metric_as_json_and_as_a_page(
     assert report.page.read_text(encoding="utf-8") == page
 
 
+def test_a_retraining_finds_out_what_a_training_of_the_same_window_does_and_says_it(
+    first: tuple[Order, RetrainReport], log: pa.Table, tmp_path: Path
+) -> None:
+    order, report = first
+    by_hand = train_abuse(log, tracking_uri=order_in(tmp_path).tracking_uri, until=report.complete_at)
+    assert by_hand.findings is not None
+    assert report.findings == by_hand.findings
+    (line,) = Registry(order.tracking_uri).versions()
+    assert line.tags["guaranteed_cut_off"] == "none"
+    client = Registry(order.tracking_uri).client
+    kept = json.loads(Path(client.download_artifacts(report.run_id, "report.json")).read_text())
+    assert kept["findings"]["guarantee"]["words"] == by_hand.findings.guarantee.words
+    assert "slice_all_observed" in client.get_run(report.run_id).data.metrics
+    assert report.page is not None
+    page = report.page.read_text(encoding="utf-8")
+    walks, slices = by_hand.findings.walks, by_hand.findings.slices
+    for said in (
+        by_hand.findings.guarantee.words,
+        by_hand.findings.base_rate.words,
+        *(walk.words for walk in walks),
+        *(part.words for part in slices),
+        *(group.words for group in by_hand.findings.scorecard.agreement),
+        *by_hand.silent_features,
+    ):
+        assert str(escape(said)) in page
+
+
+def test_each_model_is_judged_by_the_cut_off_that_it_would_have_in_charge(
+    order: Order, log: pa.Table
+) -> None:
+    order = replace(order, policy=GUARANTEED)
+    Registry(order.tracking_uri).tag(CUT_OFF_TAG, "610", version="1")
+    report = retrain(log, order)
+    assert report.page is not None
+    page = report.page.read_text(encoding="utf-8")
+    assert "a proven cut-off, of which there is none (serving: 620 points or more)" in page
+    (swap,) = [gate for gate in report.gates if gate.name == "swap_set"]
+    assert swap.figure.startswith("100.0% of ")
+    assert ": 0 gain (0 yuan)" in swap.figure
+
+
 def test_the_same_window_is_trained_once_even_if_the_log_has_grown_and_been_shuffled(
     first: tuple[Order, RetrainReport], log: pa.Table
 ) -> None:
@@ -129,7 +174,7 @@ def _killed_at(home: str, step: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     # Twelve times a picture and a fresh interpreter: dear, and no step of theirs is cut off here.
-    training.retrain.figures = lambda *_, **__: {}
+    training.examination.figures = lambda *_, **__: {}
     training.judge.tried_alone = lambda _: Tried(load_seconds=1.0, answer_seconds=0.001, gap=0.0)
     retrain(market(), order_in(Path(home)), on_step=kill)
 
@@ -153,7 +198,7 @@ def test_killed_at_each_step_the_champion_is_as_before_or_as_after_and_the_next_
         assert champion is not None
         seen.append(champion.version)
         assert len(registry.versions()) <= 2
-    assert seen == ["1"] * 10 + ["2", "2"]
+    assert seen == ["1"] * 11 + ["2", "2"]
     after = retrain(log, order)
     assert (after.outcome, after.model_version) == ("already", "2")
     where = registry.client.get_experiment_by_name(EXPERIMENT)
@@ -196,6 +241,17 @@ def test_a_feature_that_fell_silent_is_named_and_nothing_is_promoted(order: Orde
     assert report.outcome == "held"
     assert "paid_amount_sum" in report.said
     assert Registry(order.tracking_uri).champion_version() == "1"
+
+
+def test_a_champion_that_reads_other_features_is_named_and_stays(tmp_path: Path, log: pa.Table) -> None:
+    order = order_in(tmp_path)
+    register(new_score(max_trees=5).fit(*rows(300)), order.tracking_uri)
+    report = retrain(log, order)
+    assert (report.outcome, report.champion_now) == ("held", "1")
+    assert "not passed: it reads the features that the serving model reads: added" in report.said
+    assert "missing refunds, kept_orders, noise, links, visits; defined otherwise: catalog c1" in report.said
+    registry = Registry(order.tracking_uri)
+    assert (registry.champion_version(), registry.challenger_version()) == ("1", None)
 
 
 def test_a_window_not_yet_mature_is_refused_with_the_day_from_which_it_will_be(

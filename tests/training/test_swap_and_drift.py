@@ -10,13 +10,8 @@ from decisions.policy import NOTICE
 from decisions.request import BuyerEvidence
 from decisions.tiers import has_enough_history
 from models.buyer_score import BuyerScore
-from training.dataset import Dataset
 from training.drift import feature_psi, informative, psi, without_information
-from training.labels import AbuseLabel
-from training.log import micros, training_log
-from training.swap import asked_back, not_new, swap_set
-
-from .events import cancelled, day, order, table
+from training.swap import not_new, swap_set
 
 
 @pytest.mark.parametrize("completed", [2, 3, 4])
@@ -47,20 +42,6 @@ def test_nobody_before_and_somebody_now_is_the_whole_of_it() -> None:
     none = np.zeros(2, dtype=np.int64)
     assert swap_set(nobody, all_of_them, y=none, asked_fen=none).share == 1.0
     assert swap_set(nobody, nobody, y=none, asked_fen=none).share == 0.0
-
-
-def test_money_asked_back_is_what_the_window_holds_before_shipment_below_the_cap() -> None:
-    rows = [*order("a", 0, "o1"), *order("b", 0, "o2")]
-    for at, fen in ((0, 1), (89.9, 20), (90, 300), (-0.1, 4000)):
-        rows += cancelled("a", at, f"o{at}", amount_fen=fen)
-    rows += cancelled("a", 1, "dear", amount_fen=30_000)
-    rows += cancelled("a", 2, "just", amount_fen=29_999)
-    rows += cancelled("a", 3, "sent", amount_fen=7, stage="after_shipment")
-    log = training_log(table(rows))
-    ids = log.buyer_ids.to_pylist()
-    who = np.array([ids.index("a"), ids.index("b")])
-    data = Dataset(pd.DataFrame(index=range(2)), np.zeros(2, dtype=np.int64), who, np.full(2, micros(day(0))))
-    assert asked_back(log, data, label=AbuseLabel(), policy=NOTICE).tolist() == [1 + 20 + 29_999, 0]
 
 
 def test_psi_is_nothing_for_the_same_and_large_for_another_population() -> None:
