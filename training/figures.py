@@ -83,7 +83,7 @@ def reliability(y: NDArray[Any], p: Floats, *, metrics: Mapping[str, Interval], 
     """Draw observed against predicted rates, in bins that expect equally many positives."""
     figure, (panel,) = _panels(1)
     bins = reliability_bins(y, p, n_bins=N_RELIABILITY_BINS)
-    _draw_bins(panel, bins, ends=_ends(bins))
+    draw_bins(panel, bins, ends=ends_of(bins))
     _name(
         panel,
         f"Does predicted {outcome} come true?",
@@ -99,15 +99,15 @@ def reliability(y: NDArray[Any], p: Floats, *, metrics: Mapping[str, Interval], 
 
 def reliability_by_slice(slices: Sequence[Slice]) -> Figure:
     """Draw each slice's observed against predicted rates on the same axes, with what can be said."""
-    figure, panels = _panels(len(slices), columns=3)
-    ends = _ends([b for part in slices for b in part.bins])
+    figure, panels = _panels(len(slices), columns=3, width=4.2, height=3.8)
+    ends = ends_of([b for part in slices for b in part.bins])
     for panel, part in zip(panels, slices, strict=True):
-        _draw_bins(panel, part.bins, ends=ends)
+        draw_bins(panel, part.bins, ends=ends)
         _name(panel, part.words, x="predicted probability (log)", y="share that came true (log)")
         told = (
             f"{part.events:,} of {part.n:,} buyers: {part.observed.value:.2%}\npredicted {part.predicted:.2%}"
         )
-        panel.annotate(f"{told}: {part.verdict}", (0.03, 0.88), xycoords="axes fraction", fontsize=9)
+        panel.annotate(f"{told}: {part.verdict}", (0.03, 0.86), xycoords="axes fraction", fontsize=9)
     handles = {
         label: line
         for panel in panels
@@ -117,13 +117,14 @@ def reliability_by_slice(slices: Sequence[Slice]) -> Figure:
     return figure
 
 
-def _ends(bins: Sequence[ReliabilityBin]) -> tuple[float, float]:
-    """Give the range of both axes that shows every bin and every upper end."""
+def ends_of(bins: Sequence[ReliabilityBin]) -> tuple[float, float]:
+    """Give the range of both axes that shows every bin and the upper end of every interval."""
     least = min(b.predicted for b in bins)
     return least * 0.2, min(1.0, 1.25 * max(max(b.predicted, b.observed.high) for b in bins))
 
 
-def _draw_bins(panel: Axes, bins: Sequence[ReliabilityBin], *, ends: tuple[float, float]) -> None:
+def draw_bins(panel: Axes, bins: Sequence[ReliabilityBin], *, ends: tuple[float, float]) -> None:
+    """Draw what came true over what was predicted, with intervals, on logarithmic axes of one range."""
     predicted = np.array([b.predicted for b in bins])
     low, high = (np.array([getattr(b.observed, end) for b in bins]) for end in ("low", "high"))
     observed = np.array([b.observed.value for b in bins])
@@ -244,10 +245,12 @@ def methods_by_snapshot(lines: Sequence[Comparison], *, ours: str) -> Figure:
     return figure
 
 
-def _panels(n: int, *, height: float = 4.6, columns: int | None = None) -> tuple[Figure, Sequence[Axes]]:
+def _panels(
+    n: int, *, width: float = 5.6, height: float = 4.6, columns: int | None = None
+) -> tuple[Figure, Sequence[Axes]]:
     wide = min(n, columns or n)
     deep = -(-n // wide)
-    size = (5.6 * wide + 1.4 * (n == 1), height * deep)
+    size = (width * wide + 1.4 * (n == 1), height * deep)
     figure = Figure(figsize=size, dpi=120, layout="constrained")
     every = figure.subplots(deep, wide, squeeze=False).ravel()
     panels = list(every[:n])
