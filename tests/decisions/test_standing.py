@@ -183,6 +183,10 @@ class TestScore:
             (11, "eligible", "term_over"),
         ]
 
+    def test_an_older_reading_that_comes_late_changes_nothing(self) -> None:
+        standing, _ = moved(known(), known(5, 699.0), policy=self.scored)
+        assert moved(known(4, 800.0), standing=standing, policy=self.scored, now=6) == (standing, ())
+
     def test_a_score_alone_takes_nothing_away(self) -> None:
         assert (
             moved(known(), *(known(n, 300.0) for n in range(1, 50)), policy=self.scored)[0].state == "watch"
@@ -191,6 +195,14 @@ class TestScore:
     def test_the_score_of_a_buyer_without_history_is_not_looked_at(self) -> None:
         low = signal("scored", 1, score=300.0, enough_history=False)
         assert moved(low, policy=self.scored)[0].state == "new"
+
+
+def test_a_strike_that_comes_late_takes_effect_at_the_last_change() -> None:
+    standing, _ = moved(known(), signal("dispute_lost", 5))
+    (transition,) = moved(signal("dispute_lost", 2), standing=standing, now=6)[1]
+    assert (transition.at, transition.to_state) == (START + 5 * DAY, "restricted")
+    assert transition.strike is not None
+    assert transition.strike.at == START + 2 * DAY
 
 
 def test_a_strike_on_probation_revokes_again() -> None:
