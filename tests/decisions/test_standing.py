@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from decisions.points import total_points
 from decisions.policy import NOTICE
-from decisions.standing import FRESH, STRIKE_KINDS, Signal, Standing, state_of
+from decisions.standing import FRESH, STRIKE_KINDS, Signal, Standing, Strike, state_of
 from decisions.standing_machine import advance
 from decisions.standing_policy import StrikePoints
 
@@ -86,6 +87,13 @@ def test_strikes_halve_at_each_half_life(second: float, state: str) -> None:
     halving = strict(strike_expires_days=None, strike_half_life_days=15.0)
     strikes = [signal("dispute_lost", 1), signal("dispute_lost", second)]
     assert moved(known(), *strikes, policy=halving)[0].state == state
+
+
+@pytest.mark.parametrize(("days", "points"), [(9, 1000 / 512), (9.999, 1000 / 512), (10, 0.0)])
+def test_after_the_tenth_half_life_nothing_is_left(days: float, points: float) -> None:
+    daily = strict(strike_expires_days=None, strike_half_life_days=1.0).standing
+    strike = Strike(signal_id="s", kind="dispute_lost", at=START, points=1000)
+    assert total_points([strike], START + days * DAY, daily) == points
 
 
 @pytest.mark.parametrize(("second", "state"), [(60.999, "restricted"), (61, "watch")])
