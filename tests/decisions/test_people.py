@@ -81,6 +81,13 @@ def test_an_action_without_effect_is_refused_with_the_reason(kind: Any, before: 
     assert moved(action, standing=before) == (before, ())
 
 
+def test_an_action_decided_before_the_standing_last_changed_is_refused() -> None:
+    standing, _ = moved(known(), signal("operator_restricted", 5))
+    late = signal("operator_reinstated", 4)
+    assert "look again" in (objection(standing, late) or "")
+    assert moved(late, standing=standing, now=6) == (standing, ())
+
+
 def test_a_restriction_that_ends_before_it_begins_is_refused() -> None:
     action = signal("operator_restricted", 1, until=START + DAY)
     assert "before it began" in (objection(FRESH, action) or "")
@@ -126,6 +133,10 @@ class TestAppeal:
         standing, _ = moved(*REVOKED, self.filed, rejected)
         assert (standing.state, standing.appeal, standing.until) == ("revoked", None, START + 32 * DAY)
         assert objection(standing, signal("appeal_filed", 5)) is None
+
+    def test_a_forgiven_strike_that_is_told_again_stays_forgiven(self) -> None:
+        standing, _ = moved(*REVOKED, self.filed, signal("appeal_granted", 4))
+        assert moved(*REVOKED, standing=standing, now=5) == (standing, ())
 
     def test_after_a_granted_appeal_new_strikes_count_from_nothing(self) -> None:
         granted = signal("appeal_granted", 4)

@@ -125,6 +125,11 @@ def test_every_mistake_is_named_with_its_line(text: str, said: str) -> None:
     assert said in refused(text)
 
 
+def test_low_may_begin_where_quality_is_left() -> None:
+    read = parse('version = "a"\nlow_score_max = 720\ntier_hysteresis_points = 10', source="p")
+    assert read.low_score_max == 720.0
+
+
 def test_all_mistakes_of_a_file_are_named_at_once() -> None:
     said = refused('version = "a"\ncap_fen = -1\n[caps]\nfen_per_day = "x"\n')
     assert said.split("; ") == [

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from decisions.points import total_points
 from decisions.policy import NOTICE
-from decisions.standing import FRESH, STRIKE_KINDS, Signal, Standing, state_of
+from decisions.standing import FRESH, STRIKE_KINDS, Signal, Standing, Strike, state_of
 from decisions.standing_machine import advance
 from decisions.standing_policy import StrikePoints
 
@@ -86,6 +87,13 @@ def test_strikes_halve_at_each_half_life(second: float, state: str) -> None:
     halving = strict(strike_expires_days=None, strike_half_life_days=15.0)
     strikes = [signal("dispute_lost", 1), signal("dispute_lost", second)]
     assert moved(known(), *strikes, policy=halving)[0].state == state
+
+
+@pytest.mark.parametrize(("days", "points"), [(9, 1000 / 512), (9.999, 1000 / 512), (10, 0.0)])
+def test_after_the_tenth_half_life_nothing_is_left(days: float, points: float) -> None:
+    daily = strict(strike_expires_days=None, strike_half_life_days=1.0).standing
+    strike = Strike(signal_id="s", kind="dispute_lost", at=START, points=1000)
+    assert total_points([strike], START + days * DAY, daily) == points
 
 
 @pytest.mark.parametrize(("second", "state"), [(60.999, "restricted"), (61, "watch")])
@@ -183,6 +191,10 @@ class TestScore:
             (11, "eligible", "term_over"),
         ]
 
+    def test_an_older_reading_that_comes_late_changes_nothing(self) -> None:
+        standing, _ = moved(known(), known(5, 699.0), policy=self.scored)
+        assert moved(known(4, 800.0), standing=standing, policy=self.scored, now=6) == (standing, ())
+
     def test_a_score_alone_takes_nothing_away(self) -> None:
         assert (
             moved(known(), *(known(n, 300.0) for n in range(1, 50)), policy=self.scored)[0].state == "watch"
@@ -191,6 +203,14 @@ class TestScore:
     def test_the_score_of_a_buyer_without_history_is_not_looked_at(self) -> None:
         low = signal("scored", 1, score=300.0, enough_history=False)
         assert moved(low, policy=self.scored)[0].state == "new"
+
+
+def test_a_strike_that_comes_late_takes_effect_at_the_last_change() -> None:
+    standing, _ = moved(known(), signal("dispute_lost", 5))
+    (transition,) = moved(signal("dispute_lost", 2), standing=standing, now=6)[1]
+    assert (transition.at, transition.to_state) == (START + 5 * DAY, "restricted")
+    assert transition.strike is not None
+    assert transition.strike.at == START + 2 * DAY
 
 
 def test_a_strike_on_probation_revokes_again() -> None:
