@@ -60,7 +60,11 @@ def create_app(
     app.state.keys = KeyRing(database, seconds=settings.key_cache_seconds)
     policy = settings.policy
     app.state.service = DecisionService(
-        database=database, champion=champion, policy=policy, observe=metrics.stage
+        database=database,
+        champion=champion,
+        policy=policy,
+        observe=metrics.stage,
+        waiting=settings.waiting_limit,
     )
     app.state.scoring = ScoringService(database=database, champion=champion, policy=policy)
     app.state.explainer = Explainer(database=database, champion=champion, policy=policy)
@@ -83,6 +87,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         following.cancel()
         with suppress(asyncio.CancelledError):
             await following
+        await app.state.service.close()
         await asyncio.to_thread(app.state.champion.shadow.close)
         await app.state.database.close()
 

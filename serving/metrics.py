@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Final
 
@@ -10,7 +9,6 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, Metric, gen
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from .store.decisions import DecisionRow
 from .store.skew_checks import SkewCheck
 
 SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -42,7 +40,7 @@ class Metrics:
         )
         self._stages = Histogram(
             "buyer_tier_decision_stage_seconds",
-            "Time of each stage of a new decision.",
+            "Time of each stage of a group of decisions; `wait` is each request's, for its group.",
             ("stage",),
             registry=self.registry,
             buckets=SECONDS,
@@ -58,11 +56,9 @@ class Metrics:
         self._requests.labels(method, route, str(status)).inc()
         self._latency.labels(method, route).observe(seconds)
 
-    def decided(self, row: DecisionRow) -> None:
+    def decided(self, outcome: str, failed_rule: str | None) -> None:
         """Count a new decision."""
-        rules = json.loads(row.answer)["rules"]
-        failed = next((rule["code"] for rule in rules if not rule["passed"]), "none")
-        self._decisions.labels(row.outcome, failed).inc()
+        self._decisions.labels(outcome, failed_rule or "none").inc()
 
     def stage(self, name: str, seconds: float) -> None:
         """Time a stage of a decision."""
