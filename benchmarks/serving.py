@@ -1,8 +1,9 @@
 """Requests a second, side by side: ours durable with history and model, constants, the naive way, MLflow.
 
-``make bench-serving``; ``BENCH_QUICK=1``: a minute, 2,000 buyers. Every service has one core, the load and PostgreSQL
-the other. The ways take turns; other work on the machine hits all alike, so compare within a run. Beside the
-rate stands the processor time that the service's process took for an answer, which other work hardly moves.
+``make bench-serving``; ``BENCH_QUICK=1``: a minute, 2,000 buyers; ``BENCH_WAYS=ceiling,ours-decisions`` only some.
+Every service has one core, the load and PostgreSQL the other. The ways take turns; other work on the machine
+hits all alike, so compare within a run. Beside the rate stands the processor time that the service's
+process took for an answer, which other work moves less.
 """
 
 from __future__ import annotations
@@ -92,6 +93,7 @@ class Service:
     port: int
 
     def processor_seconds(self) -> float:
+        """Give what the service has used so far."""
         return used(self.process.pid)
 
 
@@ -175,8 +177,8 @@ def running(settings: Settings, url: str) -> Iterator[dict[str, Service]]:
         "mlflow": lambda port: [*mlflow, "--workers", "1", "--port", port],
         "ours": lambda port: [python, "-m", "buyer_tier", "serve", "--port", port],
     }
-    log = Path("build/bench/serving.log").open("wb")
     services: dict[str, Service] = {}
+    log = os.open("build/bench/serving.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     try:
         for name, command in commands.items():
             port = free_port()

@@ -20,7 +20,7 @@ from features.catalog import CATALOG
 from features.events import TIMESTAMP
 from features.log import read_log, write_log
 from models.registry import Registry
-from serving.bulk import load_log
+from serving.bulk import load_log, pack_histories
 from serving.session import opened
 from serving.settings import Settings
 from serving.store import keys
@@ -86,6 +86,8 @@ async def loaded(settings: Settings, url: str, events: pa.Table) -> str:
             stored = await connection.fetchval("SELECT count(*) FROM events")
         if stored != events.num_rows:
             await load_log(database, events)
+        else:
+            await pack_histories(database, events)
         async with database.transaction() as connection:
             key, _ = await keys.create(
                 connection, name="bench", scopes=keys.SCOPES, now=datetime.now(UTC), expires_at=None

@@ -1,8 +1,8 @@
 """The load: keep-alive connections that each send a request as soon as the last is answered.
 
 A process of its own (``python -m benchmarks.serving_load``): the plan comes as JSON on standard input, the
-result goes as JSON to standard output. It speaks just enough HTTP/1.1 to read an answer's status and length, so
-that it takes a few microseconds of its core for each request.
+result goes as JSON to standard output. It speaks just enough HTTP/1.1 to read an answer's status and length,
+so that it takes a few microseconds of its core for each request.
 """
 
 from __future__ import annotations
@@ -46,10 +46,12 @@ class Client(asyncio.Protocol):
         self.run, self.done, self.buffer, self.sent = run, done, b"", 0.0
 
     def connection_made(self, transport: Any) -> None:
+        """Send the first request."""
         self.transport = transport
         self._send()
 
     def data_received(self, data: bytes) -> None:
+        """Wait for the whole answer."""
         self.buffer = self.buffer + data if self.buffer else data
         head = self.buffer.find(b"\r\n\r\n")
         if head < 0:
@@ -63,6 +65,7 @@ class Client(asyncio.Protocol):
         self._answered()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Count an answer that never came."""
         if self.sent:
             self.run.lost += 1
         self.done()

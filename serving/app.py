@@ -15,6 +15,7 @@ from models.registry import Registry
 from .api import decisions, events, explanations, health, openapi, problems, scores
 from .api.auth import KeyRing
 from .api.envelope import Envelope
+from .api.hot import Hot
 from .champion import Champion, Models
 from .explaining import Explainer
 from .metrics import Metrics
@@ -66,12 +67,23 @@ def create_app(
         observe=metrics.stage,
         waiting=settings.waiting_limit,
     )
-    app.state.scoring = ScoringService(database=database, champion=champion, policy=policy)
+    app.state.scoring = ScoringService(
+        database=database, champion=champion, policy=policy, waiting=settings.waiting_limit
+    )
     app.state.explainer = Explainer(database=database, champion=champion, policy=policy)
     for room in (decisions, explanations, scores, events, health):
         app.include_router(room.router)
     openapi.install(app)
     problems.install(app)
+    app.add_middleware(
+        Hot,
+        service=app.state.service,
+        scoring=app.state.scoring,
+        keys=app.state.keys,
+        metrics=metrics,
+        clock=clock,
+        body_timeout_seconds=settings.body_timeout_seconds,
+    )
     app.add_middleware(Envelope, metrics=metrics)
     return app
 

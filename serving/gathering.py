@@ -22,6 +22,7 @@ Apart = Callable[[Ask], Iterable[Hashable]]
 
 MOST = 64
 AT_ONCE = 2
+WAITING = 1000
 """While one group waits for the disk, another is computed."""
 
 
@@ -60,7 +61,7 @@ class Gathering(Generic[Ask, Answer]):
         apart: Apart[Ask] = lambda _ask: (),
         most: int = MOST,
         at_once: int = AT_ONCE,
-        limit: int = 1000,
+        limit: int = WAITING,
         waited: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
         self._run, self._apart, self._waited = run, apart, waited

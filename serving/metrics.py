@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, Metric, generate_latest
@@ -11,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from .store.skew_checks import SkewCheck
 
+MANY: Final = 1024
 SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -48,21 +50,26 @@ class Metrics:
         self._events = Counter(
             "buyer_tier_events", "Events sent, by what became of them.", ("status",), registry=self.registry
         )
+        # finding a child takes longer than counting on it; the label values are few
+        self._request = lru_cache(MANY)(self._requests.labels)
+        self._request_seconds = lru_cache(MANY)(self._latency.labels)
+        self._decision = lru_cache(MANY)(self._decisions.labels)
+        self._stage = lru_cache(MANY)(self._stages.labels)
         self._skew = _Skew()
         self.registry.register(self._skew)
 
     def answered(self, *, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request."""
-        self._requests.labels(method, route, str(status)).inc()
-        self._latency.labels(method, route).observe(seconds)
+        self._request(method, route, str(status)).inc()
+        self._request_seconds(method, route).observe(seconds)
 
     def decided(self, outcome: str, failed_rule: str | None) -> None:
         """Count a new decision."""
-        self._decisions.labels(outcome, failed_rule or "none").inc()
+        self._decision(outcome, failed_rule or "none").inc()
 
     def stage(self, name: str, seconds: float) -> None:
         """Time a stage of a decision."""
-        self._stages.labels(name).observe(seconds)
+        self._stage(name).observe(seconds)
 
     def event(self, status: str) -> None:
         """Count an event."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from decisions.engine import decide
 from decisions.policy import NOTICE, Policy, with_guarantee
@@ -21,7 +21,7 @@ from models.registry import LoadedModel
 from . import record
 from .champion import Champion
 from .errors import AfterSaleConflict
-from .gathering import Gathering
+from .gathering import WAITING, Gathering
 from .histories import Known, known_of
 from .store import decisions as decision_store
 from .store import profiles
@@ -30,7 +30,6 @@ from .store.decisions import Asked, DecisionRow, Page, Read
 from .store.ids import new_id
 
 Observe = Callable[[str, float], None]
-WAITING: Final = 1000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

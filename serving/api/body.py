@@ -35,7 +35,7 @@ def body(model: type[Model], *, limit: int = MAX_BYTES) -> Callable[[Request], A
             async with asyncio.timeout(request.app.state.settings.body_timeout_seconds):
                 content = await _content(request, limit)
         except TimeoutError as error:
-            raise Problem(408, "the body did not arrive in time", headers={"Connection": "close"}) from error
+            raise too_slow() from error
         except ClientDisconnect as error:
             raise Problem(408, "the client left before the body was complete") from error
         try:
@@ -44,6 +44,11 @@ def body(model: type[Model], *, limit: int = MAX_BYTES) -> Callable[[Request], A
             raise invalid_document(error) from error
 
     return read
+
+
+def too_slow() -> Problem:
+    """Give the problem of a body that does not come."""
+    return Problem(408, "the body did not arrive in time", headers={"Connection": "close"})
 
 
 def documented(model: type[BaseModel]) -> dict[str, Any]:

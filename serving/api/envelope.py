@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+import secrets
 import time
 from typing import Final
-from uuid import uuid4
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -64,7 +64,7 @@ class Envelope:
 
 def _request_id(scope: Scope) -> str:
     given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-    return given.decode() if ACCEPTABLE_ID.fullmatch(given) else uuid4().hex
+    return given.decode() if ACCEPTABLE_ID.fullmatch(given) else secrets.token_hex(16)
 
 
 def _route(scope: Scope) -> str:

@@ -70,11 +70,12 @@ INSERT INTO decisions ({COLUMNS}) SELECT * FROM unnest(
 )
 """
 TIERS_BEFORE: Final = """
-SELECT asked.buyer_id, latest.tier FROM unnest($1::text[]) AS asked (buyer_id) CROSS JOIN LATERAL (
+SELECT (
     SELECT d.tier FROM decisions AS d
-    WHERE d.buyer_id = asked.buyer_id AND d.decision_id < $2 AND d.decided_at < $3
+    WHERE d.buyer_id = asked.buyer_id AND d.decision_id < asked.before AND d.decided_at < asked.as_of
     ORDER BY d.decision_id DESC LIMIT 1
-) AS latest
+) FROM unnest($1::text[], $2::text[], $3::timestamptz[]) WITH ORDINALITY AS asked (buyer_id, before, as_of, n)
+ORDER BY asked.n
 """
 LOCK: Final = """
 SELECT pg_advisory_xact_lock(what, which) FROM (
@@ -198,10 +199,12 @@ async def by_id(connection: Connection, decision_id: str) -> DecisionRow | None:
     return _row(await connection.fetchrow(f"{SELECT} WHERE decision_id = $1", decision_id))
 
 
-async def tiers_before(connection: Connection, buyer_ids: Sequence[str], as_of: datetime) -> dict[str, Tier]:
-    """Find, by buyer, the tier of the newest decision made before ``as_of``, if there is one."""
-    rows = await connection.fetch(TIERS_BEFORE, list(buyer_ids), first_id(as_of + MILLISECOND), as_of)
-    return {row["buyer_id"]: row["tier"] for row in rows}
+async def tiers_before(
+    connection: Connection, buyer_ids: Sequence[str], as_of: Sequence[datetime]
+) -> list[Tier | None]:
+    """Find the tier of each buyer's newest decision made before an instant; None without one."""
+    before = [first_id(at + MILLISECOND) for at in as_of]
+    return [tier for (tier,) in await connection.fetch(TIERS_BEFORE, buyer_ids, before, as_of)]
 
 
 async def listed(connection: Connection, page: Page) -> list[DecisionRow]:
