@@ -71,9 +71,9 @@ class Metrics:
         """Time a stage of a decision."""
         self._stage(name).observe(seconds)
 
-    def event(self, status: str) -> None:
-        """Count an event."""
-        self._events.labels(status).inc()
+    def events(self, status: str, count: int) -> None:
+        """Count events."""
+        self._events.labels(status).inc(count)
 
     def skew(self, check: SkewCheck | None) -> None:
         """Export this verification of the features, in place of the one before."""

@@ -58,8 +58,8 @@ def decision_request(body: bytes, now: datetime) -> AskedFor | None:
     try:
         sent = _decode(body)
         order = sent.order
-        paid_at = _instant(order.paid_at)
-        requested_at = now if sent.requested_at is None else _instant(sent.requested_at)
+        paid_at = instant(order.paid_at)
+        requested_at = now if sent.requested_at is None else instant(sent.requested_at)
     except ValueError:  # msgspec's own are ValueErrors, too
         return None
     if paid_at is None or requested_at is None or sent.refund_amount_fen > order.paid_amount_fen:
@@ -84,7 +84,7 @@ def decision_request(body: bytes, now: datetime) -> AskedFor | None:
     return AskedFor(request, digest(request, dated=sent.requested_at is not None))
 
 
-def _instant(text: str) -> datetime | None:
+def instant(text: str) -> datetime | None:
     """Read an instant as `schemas.Instant` does."""
     if _DATED(text) is None:
         return None

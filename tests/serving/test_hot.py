@@ -9,17 +9,20 @@ from dataclasses import asdict
 from typing import Any
 
 import httpx
+import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
 from serving.api.documents import decision_request
+from serving.api.event_documents import event_table
+from serving.api.events import EventIn, EventsIn
 from serving.api.hot import Hot
 from serving.api.schemas import RefundDecisionIn
 from serving.app import create_app
 from serving.record import digest
 from serving.settings import Settings
 from tests.serving.conftest import Add, client_of
-from tests.serving.scenes import BASE, NOW, FakeModels, good_history, request
+from tests.serving.scenes import BASE, NOW, FakeModels, as_json, good_history, request, table
 
 DECISIONS = "/v1/refund-decisions"
 VALUES: list[Any] = [
@@ -99,6 +102,45 @@ def test_what_the_short_way_takes_the_schema_takes_and_reads_alike() -> None:
             passed_on += slow is not None
     assert taken > 500
     assert passed_on < 20  # the doubtful: twice the same field, an escaped backslash before u0000
+
+
+def changed_event(draw: random.Random) -> bytes:
+    body: dict[str, Any] = as_json(good_history()[0])
+    for _ in range(draw.randrange(3)):
+        name = draw.choice([*EventIn.model_fields, "colour"])
+        body[name] = draw.choice([*VALUES, -1, -(2**31), 2**31])
+    return json.dumps({"events": [body]}, ensure_ascii=draw.random() < 0.5).encode("utf-8", "surrogatepass")
+
+
+def events_by_schema(body: bytes) -> pa.Table | None:
+    try:
+        events = EventsIn.model_validate_json(body).events
+        return table([EventIn.model_validate(event).model_dump() for event in events])
+    except ValidationError:
+        return None
+
+
+def test_a_batch_of_events_is_read_alike() -> None:
+    draw, taken, passed_on = random.Random(6), 0, 0
+    for body in [*SPELT, b'{"events": []}', b'{"events": [1]}', *(changed_event(draw) for _ in range(3000))]:
+        quick, slow = event_table(body), events_by_schema(body)
+        if quick is not None:
+            assert quick.equals(slow), body
+            taken += 1
+        else:
+            passed_on += slow is not None
+    assert taken > 1000
+    assert passed_on < 20
+
+
+async def test_a_batch_with_a_bad_event_is_stored_but_for_that(twice: Any) -> None:
+    quick, _ = twice
+    good = [as_json(row) for row in good_history("new")]
+    answers = []
+    for batch in (good[:3], [*good, good[0], {"event_id": "bad"}], good, [good[0] | {"amount_fen": 1}]):
+        sent = await quick.post("/v1/events", json={"events": batch})
+        answers.append([result["status"][0] for result in sent.json()["results"]])
+    assert answers == [list("aaa"), list("dddaaaaadr"), list("dddddddd"), ["r"]]
 
 
 def test_a_digest_is_what_it_was_when_decisions_were_first_stored() -> None:
