@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from typing import Final
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from models.registry import Registry
 
@@ -24,6 +26,8 @@ from .service import DecisionService
 from .settings import Settings
 from .store.database import Database
 
+SILENT: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "logs": False}
+"""FastAPI's own telemetry: asked for at every request, and ours says more."""
 Clock = Callable[[], datetime]
 
 
@@ -54,7 +58,14 @@ def create_app(
         shadow_share=settings.shadow_share,
     )
     metrics = Metrics()
-    app = FastAPI(title="buyer-tier", version=_version(), lifespan=_lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="buyer-tier",
+        version=_version(),
+        lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+        telemetry=SILENT,
+    )
     app.router.redirect_slashes = False  # its Location would name http:// behind a proxy that ends TLS
     app.state.settings, app.state.clock, app.state.metrics = settings, clock, metrics
     app.state.database, app.state.champion = database, champion

@@ -1,4 +1,4 @@
-"""The service and the database are killed at every step; whoever was answered finds the same answer stored."""
+"""Service and database are killed at every step; whoever was answered finds the same answer stored."""
 
 from __future__ import annotations
 
