@@ -1,8 +1,8 @@
 """Requests a second, side by side: ours durable with history and model, constants, the naive way, MLflow.
 
-``make bench-serving``; ``BENCH_QUICK=1``: a minute, 2,000 buyers; ``BENCH_WAYS=ceiling,ours-decisions`` only some.
-Every service has one core, the load and PostgreSQL the other. The ways take turns; other work on the machine
-hits all alike, so compare within a run. Beside the rate stands the processor time that the service's
+``make bench-serving``; ``BENCH_QUICK=1``: a minute, 2,000 buyers; ``BENCH_WAYS=ceiling,naive`` only some. Every
+service has one core, the load and PostgreSQL the other. The ways take turns; other work on the machine hits
+all alike, so compare within a run. Beside the rate stands the processor time that the service's
 process took for an answer, which other work moves less.
 """
 
@@ -266,17 +266,16 @@ def write(rows: list[dict[str, Any]]) -> None:
 def show(measured: dict[str, Any]) -> None:
     """Print a line a way, then each bar as the median of the rounds' ratios."""
     found, alone = measured["found"], measured["alone"]
-    print(f"{'way':<18}{'1/s':>8}{'low':>8}{'high':>8}{'p50 ms':>8}{'p99 ms':>8}{'alone':>7}"
-          f"{'us':>7}{'pg us':>7}{'client':>8}{'busy':>6}")  # fmt: skip
+    names = ("rate", "p50_ms", "p99_ms", "us", "pg_us", "client_busy")
+    print(f"{'way':<18}{'1/s':>8}{'low':>8}{'high':>8}{'p50 ms':>8}{'p99 ms':>8}{'alone':>7}", end="")
+    print(f"{'us':>7}{'pg us':>7}{'client':>8}{'busy':>6}")
     for name, runs in found.items():
-        m = {
-            key: median([run[key] for run in runs])
-            for key in ("rate", "p50_ms", "p99_ms", "us", "pg_us", "client_busy")
-        }
+        m = {key: median([run[key] for run in runs]) for key in names}
         rates = [run["rate"] for run in runs]
         one = f"{median(alone[name]):>7.2f}" if name in alone else " " * 7
-        print(f"{name:<18}{m['rate']:>8,.0f}{min(rates):>8,.0f}{max(rates):>8,.0f}{m['p50_ms']:>8.1f}{m['p99_ms']:>8.1f}"
-              f"{one}{m['us']:>7.0f}{m['pg_us']:>7.0f}{m['client_busy']:>8.0%}{m['us'] * m['rate'] / 1e6:>6.0%}")  # fmt: skip
+        print(f"{name:<18}{m['rate']:>8,.0f}{min(rates):>8,.0f}{max(rates):>8,.0f}", end="")
+        print(f"{m['p50_ms']:>8.1f}{m['p99_ms']:>8.1f}{one}{m['us']:>7.0f}{m['pg_us']:>7.0f}", end="")
+        print(f"{m['client_busy']:>8.0%}{m['us'] * m['rate'] / 1e6:>6.0%}")
     rate = {name: [run["rate"] for run in runs] for name, runs in found.items()}
     if "mlflow-serve" in rate and "mlflow-serve-csv" in rate:
         rate["mlflow"] = max((rate["mlflow-serve"], rate["mlflow-serve-csv"]), key=median)
