@@ -1,6 +1,6 @@
 """Requests a second, side by side: ours durable with history and model, constants, the naive way, MLflow.
 
-``make bench-serving``; ``BENCH_QUICK=1``: a minute, 2,000 buyers; ``BENCH_WAYS=ceiling,naive`` only some. Every
+``make bench-serving``; ``BENCH_QUICK=1``: a minute, 2,000 buyers; ``BENCH_WAYS=ceiling,naive``: some. Every
 service has one core, the load and PostgreSQL the other. The ways take turns; other work on the machine hits
 all alike, so compare within a run. Beside the rate stands the processor time that the service's
 process took for an answer, which other work moves less.
