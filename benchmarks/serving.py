@@ -121,8 +121,10 @@ def measured(
     names, seeds = [n for n in WAYS if n in wanted], data.seeds()
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     alone: dict[str, list[float]] = {name: [] for name in names if WAYS[name].alone}
-    for number in range(-1, ROUNDS):  # the first is thrown away: caches, pools, plans
-        for name in names:
+    last = [name for name in names if WAYS[name].kind == "events"]  # new events would be others' to fold in
+    for number, turn in [(n, turn) for turn in (names, last) for n in range(-1, ROUNDS)]:
+        # round -1 is thrown away: caches, pools, plans
+        for name in turn if turn is last else [name for name in names if name not in last]:
             way, short = WAYS[name], number < 0
             service = services[way.service]
             asked = plan | {"seed": next(seeds), "kind": way.kind, "path": way.path, "form": way.form}

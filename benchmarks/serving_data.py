@@ -98,7 +98,9 @@ async def loaded(settings: Settings, url: str, events: pa.Table) -> str:
 async def _emptied(connection: Any) -> None:
     await connection.execute("DROP TABLE IF EXISTS naive_decisions")
     await connection.execute("TRUNCATE decisions, api_keys")
-    await connection.execute(f"DELETE FROM events WHERE event_id LIKE '{MADE_HERE}%'", timeout=600)
+    gone = await connection.execute(f"DELETE FROM events WHERE event_id LIKE '{MADE_HERE}%'", timeout=600)
+    if gone != "DELETE 0":  # histories that hold them are wrong now
+        await connection.execute("TRUNCATE buyer_profiles")
     await connection.execute("VACUUM (ANALYZE) events", timeout=600)
 
 
