@@ -200,7 +200,7 @@ class BuyerScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def explain(self, vector: NDArray[np.float64], *, limit: int | None = 3) -> list[Reason]:
         """Reasons of one vector of shape (n_features,)."""
         contributions = self.single_row().contributions(vector)
-        return self.reason_groups.top(contributions.reshape(1, -1), limit=limit)[0]
+        return self._groups.top(contributions.reshape(1, -1), limit=limit)[0]
 
     @property
     def reason_groups(self) -> ReasonGroups:
@@ -228,7 +228,7 @@ class BuyerScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is bound to this process; it is made again when first needed."""
         state: dict[str, Any] = super().__getstate__()
-        return {name: value for name, value in state.items() if name != "_prepared"}
+        return {name: value for name, value in state.items() if name not in ("_prepared", "_groups")}
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -238,10 +238,11 @@ class BuyerScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def single_row(self) -> SingleRow:
         """The trees prepared for single rows; made anew after another `fit`."""
-        check_is_fitted(self, "booster_")
         prepared: SingleRow | None = getattr(self, "_prepared", None)
-        if prepared is None or prepared.booster is not self.booster_:
+        if prepared is None or prepared.booster is not getattr(self, "booster_", None):
+            check_is_fitted(self, "booster_")
             prepared = self._prepared = SingleRow(self.booster_)
+            self._groups = self.reason_groups
         return prepared
 
     def _checked(self, X: ArrayLike) -> NDArray[np.float64]:

@@ -49,6 +49,18 @@ def assess_buyer(
         Trained on the same catalog.
     """
     vector = rows_vector(rows, buyer_id=buyer_id, as_of=as_of, catalog=catalog)
+    return assess_vector(vector, buyer_id=buyer_id, as_of=as_of, score=score, catalog=catalog)
+
+
+def assess_vector(
+    vector: npt.NDArray[np.float64],
+    *,
+    buyer_id: str,
+    as_of: datetime,
+    score: BuyerScore,
+    catalog: Catalog = CATALOG,
+) -> BuyerAssessment:
+    """Score a vector that has been computed already."""
     return BuyerAssessment(
         buyer_id=buyer_id,
         as_of=as_of,

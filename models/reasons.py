@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,28 +36,31 @@ class ReasonGroups:
     codes: tuple[str, ...]
     texts: Mapping[str, Text]
 
-    @property
+    @cached_property
     def unique(self) -> tuple[str, ...]:
         """Codes in the order in which the features name them first."""
         return tuple(dict.fromkeys(self.codes))
 
     def grouped(self, contributions: NDArray[np.float64]) -> NDArray[np.float64]:
         """Add up contributions (n, n_features + 1) by code, to (n, n_codes + 1); the base stays last."""
-        position = {code: i for i, code in enumerate(self.unique)}
-        target = [position[code] for code in self.codes] + [len(position)]
-        out = np.zeros((contributions.shape[0], len(position) + 1))
-        np.add.at(out.T, target, contributions.T)
+        out = np.zeros((contributions.shape[0], len(self.unique) + 1))
+        np.add.at(out.T, self._target, contributions.T)
         return out
+
+    @cached_property
+    def _target(self) -> NDArray[np.int64]:
+        """Say which sum each contribution goes to."""
+        position = {code: i for i, code in enumerate(self.unique)}
+        return np.array([*(position[code] for code in self.codes), len(position)], np.int64)
 
     def top(self, contributions: NDArray[np.float64], *, limit: int | None = 3) -> list[list[Reason]]:
         """Give each row's strongest reasons, by absolute effect, then by code, none without effect."""
         codes = self.unique
-        return [self._rank(codes, row[:-1], limit) for row in self.grouped(contributions)]
+        return [self._rank(codes, row[:-1], limit) for row in self.grouped(contributions).tolist()]
 
-    def _rank(self, codes: Sequence[str], effects: NDArray[np.float64], limit: int | None) -> list[Reason]:
+    def _rank(self, codes: Sequence[str], effects: Sequence[float], limit: int | None) -> list[Reason]:
         order = sorted(range(len(codes)), key=lambda i: (-abs(effects[i]), codes[i]))
-        found = [self._reason(codes[i], float(effects[i])) for i in order if effects[i] != 0.0]
-        return found[:limit]
+        return [self._reason(codes[i], effects[i]) for i in order[:limit] if effects[i] != 0.0]
 
     def _reason(self, code: str, contribution: float) -> Reason:
         return Reason(code, self.texts.get(code) or {"zh": code, "en": code}, contribution)

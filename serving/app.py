@@ -7,14 +7,17 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from typing import Final
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from models.registry import Registry
 
 from .api import decisions, events, explanations, health, openapi, problems, scores
 from .api.auth import KeyRing
 from .api.envelope import Envelope
+from .api.hot import Hot
 from .champion import Champion, Models
 from .explaining import Explainer
 from .metrics import Metrics
@@ -23,6 +26,8 @@ from .service import DecisionService
 from .settings import Settings
 from .store.database import Database
 
+SILENT: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "logs": False}
+"""FastAPI's own telemetry: asked for at every request, and ours says more."""
 Clock = Callable[[], datetime]
 
 
@@ -53,21 +58,43 @@ def create_app(
         shadow_share=settings.shadow_share,
     )
     metrics = Metrics()
-    app = FastAPI(title="buyer-tier", version=_version(), lifespan=_lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="buyer-tier",
+        version=_version(),
+        lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+        telemetry=SILENT,
+    )
     app.router.redirect_slashes = False  # its Location would name http:// behind a proxy that ends TLS
     app.state.settings, app.state.clock, app.state.metrics = settings, clock, metrics
     app.state.database, app.state.champion = database, champion
     app.state.keys = KeyRing(database, seconds=settings.key_cache_seconds)
     policy = settings.policy
     app.state.service = DecisionService(
-        database=database, champion=champion, policy=policy, observe=metrics.stage
+        database=database,
+        champion=champion,
+        policy=policy,
+        observe=metrics.stage,
+        waiting=settings.waiting_limit,
     )
-    app.state.scoring = ScoringService(database=database, champion=champion, policy=policy)
+    app.state.scoring = ScoringService(
+        database=database, champion=champion, policy=policy, waiting=settings.waiting_limit
+    )
     app.state.explainer = Explainer(database=database, champion=champion, policy=policy)
     for room in (decisions, explanations, scores, events, health):
         app.include_router(room.router)
     openapi.install(app)
     problems.install(app)
+    app.add_middleware(
+        Hot,
+        service=app.state.service,
+        scoring=app.state.scoring,
+        keys=app.state.keys,
+        metrics=metrics,
+        clock=clock,
+        body_timeout_seconds=settings.body_timeout_seconds,
+    )
     app.add_middleware(Envelope, metrics=metrics)
     return app
 
@@ -83,6 +110,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         following.cancel()
         with suppress(asyncio.CancelledError):
             await following
+        await app.state.service.close()
         await asyncio.to_thread(app.state.champion.shadow.close)
         await app.state.database.close()
 

@@ -6,7 +6,7 @@ from features.errors import BadInput
 
 
 class Unavailable(Exception):  # noqa: N818 - a state of the world, not a fault of ours
-    """A part that a decision needs is away for now; ``part`` is ``database`` or ``model``."""
+    """A part that a decision needs is away for now; ``part`` is ``database``, ``model`` or ``service``."""
 
     def __init__(self, part: str, reason: str) -> None:
         super().__init__(f"{part}: {reason}")
@@ -19,6 +19,13 @@ class ModelGone(BadInput):
 
     def __init__(self, version: str) -> None:
         super().__init__(f"model version {version}, which made this decision, is no longer in the registry")
+
+
+class Overloaded(Unavailable):
+    """More wait than can be answered in good time; the work itself is in order."""
+
+    def __init__(self, waiting: int) -> None:
+        super().__init__("service", f"{waiting} requests are waiting already")
 
 
 class AfterSaleConflict(BadInput):

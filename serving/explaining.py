@@ -62,7 +62,7 @@ class Explainer:
         rows: Sequence[Row] = ()
         async with self.database.connection() as connection:
             row = await decision_store.by_id(connection, decision_id)
-            row = row or await decision_store.of_after_sale(connection, decision_id)
+            row = row or (await decision_store.of_after_sales(connection, [decision_id])).get(decision_id)
             if row is not None and audience == "operator":
                 rows = await event_store.rows(connection, row.buyer_id, row.requested_at)
         if row is None:

@@ -50,6 +50,24 @@ async def ingest(database: Database, sent: Sequence[Any], *, model: type[BaseMod
     return batch.fates(known)
 
 
+async def ingest_plain(database: Database, events: pa.Table) -> list[Fate] | None:
+    """Store a batch of distinct events of the schema; none of them, and give None, if one breaks a rule."""
+    report = await asyncio.to_thread(check_events, events)
+    if report.rejected.num_rows:
+        return None
+    if not events.num_rows:
+        return []
+    async with database.transaction() as connection:
+        known = await event_store.append(connection, report.accepted)
+    return [_fate_of(event_id, known) for event_id in events["event_id"].to_pylist()]
+
+
+def _fate_of(event_id: str, known: dict[str, bool]) -> Fate:
+    if not known.get(event_id, True):
+        return Fate(event_id, "rejected", OTHER_CONTENT)
+    return Fate(event_id, "duplicate" if event_id in known else "accepted")
+
+
 class _Batch:
     """A batch divided into rows to store and events already refused."""
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Any
 
+import msgspec
 import structlog
 
 
@@ -25,12 +27,21 @@ def configure_logs(*, quiet: bool = False) -> None:
         *([] if person else [structlog.processors.format_exc_info]),
     ]
     structlog.configure(
-        processors=[*shared, render],
+        processors=[*shared, render if person else structlog.processors.JSONRenderer(serializer=_json)],
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING if quiet else logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=(
+            structlog.PrintLoggerFactory(file=sys.stderr)
+            if person
+            else structlog.BytesLoggerFactory(file=sys.stderr.buffer)
+        ),
         cache_logger_on_first_use=not quiet,
     )
     formatter = structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processor=render)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def _json(line: dict[str, Any], **_: Any) -> bytes:
+    """Write a line several times as fast as the standard library does; every request has one."""
+    return msgspec.json.encode(line, enc_hook=repr)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from models.reasons import Reason
 from .store.decisions import DecisionRow
 
 _encode: Final = msgspec.json.Encoder().encode
+_sorted: Final = msgspec.json.Encoder(order="sorted").encode
 TIER_RULE: Final = (
     *(
         "quality_score_min",
@@ -54,10 +55,21 @@ def digest(request: RefundRequest, *, dated: bool) -> bytes:
 
     A request that leaves ``requested_at`` out is another request than one that gives it (``dated``).
     """
-    meaning = asdict(request)
-    if not dated:
-        meaning["requested_at"] = None
-    return hashlib.sha256(msgspec.json.encode(meaning, order="sorted")).digest()
+    meaning = request if dated else _undated(request)
+    return hashlib.sha256(_sorted(meaning)).digest()
+
+
+def _undated(request: RefundRequest) -> RefundRequest:
+    """Leave the date out; `dataclasses.replace` takes as long as the hash."""
+    return RefundRequest(
+        after_sale_id=request.after_sale_id,
+        buyer_id=request.buyer_id,
+        refund_type=request.refund_type,
+        refund_amount_fen=request.refund_amount_fen,
+        requested_at=None,  # type: ignore[arg-type]
+        reason=request.reason,
+        order=request.order,
+    )
 
 
 def row_of(case: Case, *, digest: bytes) -> DecisionRow:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 from collections.abc import Callable
 
@@ -46,6 +47,8 @@ def run(settings: Settings, *, announce: Callable[[str, bool], None]) -> None:
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
         announce(f"http://{settings.host}:{listener.getsockname()[1]}", has_keys)
+        gc.collect()
+        gc.freeze()  # what is imported stays; to look through it again and again stops every request
         try:
             uvicorn.Server(config).run(sockets=[listener])
         except (KeyboardInterrupt, SystemExit):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -17,15 +18,19 @@ from decisions.request import BuyerEvidence
 from decisions.tiers import Tier, tier_of
 from features.batch import feature_table
 from features.catalog import CATALOG
+from features.errors import BadInput
 from features.events import TIMESTAMP
-from features.online import rows_vector
 from models.evidence import buyer_evidence
 from models.reasons import Reason
 from models.registry import LoadedModel
 
 from .champion import Champion
+from .errors import Unavailable
+from .gathering import WAITING, Gathering
+from .histories import Known, known_of
 from .store import decisions as decision_store
 from .store import events as event_store
+from .store import profiles
 from .store.database import Database
 
 BUYERS_AT_ONCE: Final = 200
@@ -44,6 +49,12 @@ class BuyerScored:
     catalog_version: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    vector: npt.NDArray[np.float64]
+    previous: Tier | None
+
+
 class ScoringService:
     """Scores buyers.
 
@@ -53,20 +64,44 @@ class ScoringService:
     champion : Champion
     policy : Policy
         Gives the tiers, with the tier of each buyer's latest decision as the one before.
+    waiting : int
+        How many lookups may wait for their group.
     """
 
-    def __init__(self, *, database: Database, champion: Champion, policy: Policy = NOTICE) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        champion: Champion,
+        policy: Policy = NOTICE,
+        waiting: int = WAITING,
+    ) -> None:
         self.database, self.champion, self.policy = database, champion, policy
+        self._lookups = Gathering[tuple[str, datetime], _Seen](self._look, limit=waiting)
 
     async def score(self, buyer_id: str, *, as_of: datetime, explain: bool) -> BuyerScored:
         """Score one buyer by what was known before ``as_of``, the way that a decision does."""
-        model = self.champion.current()
+        model, seen = self.champion.current(), await self._lookups.ask((buyer_id, as_of))
+        return self._one(
+            buyer_id, seen.vector, as_of=as_of, model=model, explain=explain, previous=seen.previous
+        )
+
+    async def _look(self, asked: Sequence[tuple[str, datetime]]) -> list[_Seen | BadInput]:
+        """Look buyers up together; a history that was behind is kept, where the database lets us."""
+        buyer_ids, instants = [b for b, _ in asked], [at for _, at in asked]
         async with self.database.connection() as connection:
-            rows = await event_store.rows(connection, buyer_id, as_of)
-            before = await decision_store.tiers_before(connection, [buyer_id], as_of)
-        vector = rows_vector(rows, buyer_id=buyer_id, as_of=as_of)
-        previous = before.get(buyer_id)
-        return self._one(buyer_id, vector, as_of=as_of, model=model, explain=explain, previous=previous)
+            before = await decision_store.tiers_before(connection, buyer_ids, instants)
+            found = await profiles.read(connection, buyer_ids)
+            known = await known_of(connection, asked, found)
+        keep = [one.keep for one in known if isinstance(one, Known) and one.keep is not None]
+        if keep:
+            with suppress(Unavailable):
+                async with self.database.transaction() as connection:
+                    await profiles.save(connection, keep)
+        return [
+            one if isinstance(one, BadInput) else _Seen(one.vector, tier)
+            for one, tier in zip(known, before, strict=True)
+        ]
 
     async def scores(self, buyer_ids: Sequence[str], *, as_of: datetime, explain: bool) -> list[BuyerScored]:
         """Score buyers by what was known before ``as_of``, in the order of the ids."""
@@ -77,9 +112,9 @@ class ScoringService:
             some = buyer_ids[start : start + BUYERS_AT_ONCE]
             async with self.database.connection() as connection:
                 events = await event_store.history(connection, list(set(some)), as_of)
-                before = await decision_store.tiers_before(connection, list(set(some)), as_of)
+                tiers = await decision_store.tiers_before(connection, some, [as_of] * len(some))
             scored += await asyncio.to_thread(
-                self._scored, events, some, as_of=as_of, model=model, explain=explain, before=before
+                self._scored, events, some, as_of=as_of, model=model, explain=explain, before=tiers
             )
         return scored
 
@@ -91,7 +126,7 @@ class ScoringService:
         as_of: datetime,
         model: LoadedModel,
         explain: bool,
-        before: Mapping[str, Tier],
+        before: Sequence[Tier | None],
     ) -> list[BuyerScored]:
         spine = pa.table(
             {"buyer_id": buyer_ids, "as_of": pa.repeat(pa.scalar(as_of, TIMESTAMP), len(buyer_ids))}
@@ -99,8 +134,8 @@ class ScoringService:
         features = feature_table(events, spine)
         vectors = np.column_stack([features[name].to_numpy() for name in CATALOG.names])
         return [
-            self._one(b, vector, as_of=as_of, model=model, explain=explain, previous=before.get(b))
-            for b, vector in zip(buyer_ids, vectors, strict=True)
+            self._one(buyer_id, vector, as_of=as_of, model=model, explain=explain, previous=previous)
+            for buyer_id, vector, previous in zip(buyer_ids, vectors, before, strict=True)
         ]
 
     def _one(

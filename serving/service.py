@@ -4,39 +4,55 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 from decisions.engine import decide
 from decisions.policy import NOTICE, Policy, with_guarantee
-from decisions.request import OrderEvidence, RefundRequest
-from models.evidence import assess_buyer, order_evidence
+from decisions.request import RefundRequest
+from decisions.tiers import Tier
+from features.errors import BadInput
+from models.evidence import assess_vector
 from models.registry import LoadedModel
 
 from . import record
 from .champion import Champion
 from .errors import AfterSaleConflict
+from .gathering import WAITING, Gathering
+from .histories import Known, known_of
 from .store import decisions as decision_store
-from .store import events as event_store
+from .store import profiles
 from .store.database import Database
-from .store.decisions import DecisionRow, Granted, Page
+from .store.decisions import Asked, DecisionRow, Page, Read
 from .store.ids import new_id
-
-if TYPE_CHECKING:
-    from .store.database import Connection
 
 Observe = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decided:
-    """A stored decision; ``created`` is False when it had been made before."""
+    """A stored decision; ``created`` is False when it had been made before.
+
+    ``failed_rule`` is the first that a new decision failed.
+    """
 
     row: DecisionRow
     created: bool
+    failed_rule: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    request: RefundRequest
+    digest: bytes
+    decided_at: datetime
+
+
+_Ahead: TypeAlias = dict[str, Tier]
+"""What the decisions of a group, made but not stored yet, change for the next of them: the tier by buyer."""
 
 
 class DecisionService:
@@ -49,7 +65,9 @@ class DecisionService:
     policy : Policy
         One that leaves the cut-off to the model is completed with each model's guaranteed one.
     observe : callable
-        Told the name and the seconds of each stage of a decision.
+        Told the name and the seconds of each stage: of a group, but for ``wait``, which is each request's.
+    waiting : int
+        How many requests may wait for their group.
     """
 
     def __init__(
@@ -59,80 +77,105 @@ class DecisionService:
         champion: Champion,
         policy: Policy = NOTICE,
         observe: Observe = lambda _stage, _seconds: None,
+        waiting: int = WAITING,
     ) -> None:
         self.database, self.champion, self.policy, self._observe = database, champion, policy, observe
+        self._turns = Gathering[_Ask, Decided](
+            self._decide, apart=_apart, limit=waiting, waited=lambda seconds: observe("wait", seconds)
+        )
 
     async def decide(self, request: RefundRequest, *, digest: bytes, decided_at: datetime) -> Decided:
         """Decide once: the first call of an after-sale id stores what every later one gets.
 
-        Everything happens in one transaction, in turn with others of the same buyer or order, so that two
-        requests for one order cannot both be granted its money.
+        Requests that wait are decided in one transaction, in turn with others of the same buyer or order, so
+        that two requests for one order cannot both be granted its money.
 
         Raises
         ------
         AfterSaleConflict
             The after-sale id was decided for another digest.
         Unavailable
-            The database or the model is away; nothing was decided.
+            The database or the model is away, or too many wait; nothing was decided.
         """
+        return await self._turns.ask(_Ask(request, digest, decided_at))
+
+    async def close(self) -> None:
+        """Finish what was asked."""
+        await self._turns.close()
+
+    async def _decide(self, asks: Sequence[_Ask]) -> list[Decided | Exception]:
+        """Decide a group in one transaction: all locks, one reading, decision by decision, one writing.
+
+        What is read for a decision belongs into `decision_store.READ`, what one decision changes for the
+        next of its group into `_Ahead`, what is written beside the decisions after `decision_store.add`. A
+        decision that cannot be made is an exception in its place and stops no other.
+        """
+        asked = [_asked(ask) for ask in asks]
         async with self.database.transaction() as connection:
             with self._stage("turn"):
-                await decision_store.take_turn(
-                    connection, buyer_id=request.buyer_id, order_id=request.order.order_id
-                )
-                known = await decision_store.of_after_sale(connection, request.after_sale_id)
-            if known is None:
-                row = await self._row(connection, request, digest=digest, decided_at=decided_at)
-                with self._stage("store"):
-                    if await decision_store.add(connection, row):
-                        return Decided(row=row, created=True)
-                known = await decision_store.of_after_sale(connection, request.after_sale_id)
-        if known is None or known.request_digest != digest:
-            raise AfterSaleConflict(request.after_sale_id)
-        return Decided(row=known, created=False)
+                await decision_store.take_turns(connection, asked)
+            with self._stage("history"):
+                found = await decision_store.read(connection, asked)
+                known = [a.after_sale_id for a, one in zip(asked, found, strict=True) if one.known]
+                before = await decision_store.of_after_sales(connection, known)
+                new = [i for i, a in enumerate(asked) if a.after_sale_id not in before]
+                buyers = [(asked[i].buyer_id, asked[i].as_of) for i in new]
+                histories = await known_of(connection, buyers, [found[i].profile for i in new])
+            with self._stage("assess"):
+                ahead: _Ahead = {}
+                made = {
+                    i: self._made(asks[i], found[i], history, ahead)
+                    for i, history in zip(new, histories, strict=True)
+                }
+            with self._stage("store"):
+                decided = [one.row for one in made.values() if isinstance(one, Decided)]
+                await decision_store.add(connection, decided)
+                kept = [one.keep for one in histories if isinstance(one, Known) and one.keep is not None]
+                await profiles.save(connection, kept)
+                stored = time.perf_counter()
+        self._observe("commit", time.perf_counter() - stored)
+        return [made[i] if i in made else _again(ask, before) for i, ask in enumerate(asks)]
 
-    async def _row(
-        self, connection: Connection, request: RefundRequest, *, digest: bytes, decided_at: datetime
-    ) -> DecisionRow:
-        model = self.champion.current()
-        with self._stage("history"):
-            rows = await event_store.rows(connection, request.buyer_id, request.requested_at)
-            order_id, buyer_id = request.order.order_id, request.buyer_id
-            granted = await decision_store.granted(
-                connection, order_id=order_id, buyer_id=buyer_id, as_of=request.requested_at
-            )
-            foreign = await event_store.has_other_buyer(
-                connection, order_id=order_id, buyer_id=buyer_id, as_of=request.requested_at
-            )
-            previous = await decision_store.latest_tier(connection, buyer_id)
-        with self._stage("assess"):
-            buyer = assess_buyer(rows, buyer_id=buyer_id, as_of=request.requested_at, score=model.score)
-            heard = order_evidence(rows, buyer_id=buyer_id, order_id=order_id, as_of=request.requested_at)
-            order = replace(_with(granted, heard), of_another_buyer=foreign)
-            policy = self.in_force(model)
-            made = decide(
-                request,
-                buyer=buyer.evidence,
-                order=order,
-                policy=policy,
-                decided_at=decided_at,
-                previous_tier=previous,
-            )
-            points, version = buyer.evidence.score, model.version
-            self.champion.saw(request.after_sale_id, buyer.vector, points=points, version=version)
-            case = record.Case(
-                decision_id=new_id(decided_at),
-                request=request,
-                decision=made,
-                buyer=buyer,
-                order=order,
-                previous_tier=previous,
-                model_version=model.version,
-                catalog_version=str(model.catalog_version),
-                policy=policy,
-                decided_at=decided_at,
-            )
-            return record.row_of(case, digest=digest)
+    def _made(self, ask: _Ask, found: Read, history: Known | BadInput, ahead: _Ahead) -> Decided | Exception:
+        try:
+            if isinstance(history, BadInput):
+                raise history
+            return self._row(ask, found, history, ahead)
+        except Exception as error:  # whoever asked gets it; the group goes on
+            return error
+
+    def _row(self, ask: _Ask, found: Read, history: Known, ahead: _Ahead) -> Decided:
+        model, request = self.champion.current(), ask.request
+        buyer_id, as_of = request.buyer_id, request.requested_at
+        buyer = assess_vector(history.vector, buyer_id=buyer_id, as_of=as_of, score=model.score)
+        policy, previous = self.in_force(model), ahead.get(buyer_id, found.latest_tier)
+        made = decide(
+            request,
+            buyer=buyer.evidence,
+            order=found.order,
+            policy=policy,
+            decided_at=ask.decided_at,
+            previous_tier=previous,
+        )
+        self.champion.saw(
+            request.after_sale_id, buyer.vector, points=buyer.evidence.score, version=model.version
+        )
+        case = record.Case(
+            decision_id=new_id(ask.decided_at),
+            request=request,
+            decision=made,
+            buyer=buyer,
+            order=found.order,
+            previous_tier=previous,
+            model_version=model.version,
+            catalog_version=str(model.catalog_version),
+            policy=policy,
+            decided_at=ask.decided_at,
+        )
+        row = record.row_of(case, digest=ask.digest)
+        ahead[buyer_id] = made.tier
+        failed = next((verdict.code for verdict in made.rules if not verdict.passed), None)
+        return Decided(row=row, created=True, failed_rule=failed)
 
     def in_force(self, model: LoadedModel) -> Policy:
         """Give the policy as it is with a model."""
@@ -166,10 +209,20 @@ class DecisionService:
         self._observe(name, time.perf_counter() - started)
 
 
-def _with(granted: Granted, heard: OrderEvidence) -> OrderEvidence:
-    """Add what earlier decisions say of the order; of what was paid, the log's word goes first."""
-    return replace(
-        heard,
-        refunded_fen=heard.refunded_fen + granted.unheard_fen,
-        paid_amount_fen=granted.paid_amount_fen if heard.paid_amount_fen is None else heard.paid_amount_fen,
-    )
+def _apart(ask: _Ask) -> tuple[tuple[str, str], ...]:
+    """Let only one request of an order, and of an after-sale, be under way: each must see the one before."""
+    request = ask.request
+    return ("order", request.order.order_id), ("after_sale", request.after_sale_id)
+
+
+def _asked(ask: _Ask) -> Asked:
+    request = ask.request
+    return Asked(request.after_sale_id, request.buyer_id, request.order.order_id, request.requested_at)
+
+
+def _again(ask: _Ask, before: Mapping[str, DecisionRow]) -> Decided | Exception:
+    """Answer what was decided before by what is stored."""
+    row = before[ask.request.after_sale_id]
+    if row.request_digest != ask.digest:
+        return AfterSaleConflict(row.after_sale_id)
+    return Decided(row=row, created=False)

@@ -40,6 +40,8 @@ class Settings(BaseSettings):
         has proven to keep the loss budget, and for nobody where none is proven.
     key_cache_seconds : float
         How long a key is trusted without asking the database; a revocation takes this long at most.
+    waiting_limit : int
+        How many requests may wait to be decided; more are told at once to come again.
 
     Raises
     ------
@@ -61,6 +63,7 @@ class Settings(BaseSettings):
     shadow_share: float = Field(default=0.1, ge=0, le=1)
     quality_cut_off: Literal["notice", "guaranteed"] = "notice"
     key_cache_seconds: float = Field(default=5.0, ge=0)
+    waiting_limit: int = Field(default=1000, ge=1)
 
     def __init__(self, **values: Any) -> None:
         try:

@@ -29,21 +29,40 @@ Model = TypeVar("Model", bound=BaseModel)
 
 def body(model: type[Model], *, limit: int = MAX_BYTES) -> Callable[[Request], Awaitable[Model]]:
     """Make the dependency that reads a body of this model."""
+    receive = raw(limit=limit)
 
     async def read(request: Request) -> Model:
-        try:
-            async with asyncio.timeout(request.app.state.settings.body_timeout_seconds):
-                content = await _content(request, limit)
-        except TimeoutError as error:
-            raise Problem(408, "the body did not arrive in time", headers={"Connection": "close"}) from error
-        except ClientDisconnect as error:
-            raise Problem(408, "the client left before the body was complete") from error
-        try:
-            return model.model_validate_json(content)
-        except ValidationError as error:
-            raise invalid_document(error) from error
+        return parsed(model, await receive(request))
 
     return read
+
+
+def raw(*, limit: int) -> Callable[[Request], Awaitable[bytes]]:
+    """Make the dependency that reads a body as it is."""
+
+    async def read(request: Request) -> bytes:
+        try:
+            async with asyncio.timeout(request.app.state.settings.body_timeout_seconds):
+                return await _content(request, limit)
+        except TimeoutError as error:
+            raise too_slow() from error
+        except ClientDisconnect as error:
+            raise Problem(408, "the client left before the body was complete") from error
+
+    return read
+
+
+def parsed(model: type[Model], content: bytes) -> Model:
+    """Check a body; raise the problem that names what is wrong with it."""
+    try:
+        return model.model_validate_json(content)
+    except ValidationError as error:
+        raise invalid_document(error) from error
+
+
+def too_slow() -> Problem:
+    """Give the problem of a body that does not come."""
+    return Problem(408, "the body did not arrive in time", headers={"Connection": "close"})
 
 
 def documented(model: type[BaseModel]) -> dict[str, Any]:

@@ -66,7 +66,7 @@ async def create(
     asked = sent.request(now)
     decided = await service.decide(asked, digest=sent.digest(asked), decided_at=now)
     if decided.created:
-        metrics.decided(decided.row)
+        metrics.decided(decided.row.outcome, decided.failed_rule)
     answer = (await service.explain([decided.row]))[0] if query.explain else decided.row.answer
     headers = {"Location": f"{router.prefix}/{decided.row.decision_id}"}
     if not decided.created:

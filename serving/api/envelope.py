@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+import secrets
 import time
 from typing import Final
-from uuid import uuid4
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,6 +14,7 @@ from ..metrics import Metrics
 from .problems import Problem, response
 
 ACCEPTABLE_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+KNOWN: Final = frozenset(("GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"))
 log = structlog.get_logger()
 
 
@@ -49,13 +50,13 @@ class Envelope:
             self._note(scope, request_id, status, time.perf_counter() - started)
 
     def _note(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
-        route = _route(scope)
-        self._metrics.answered(method=_method(scope), route=route, status=status, seconds=seconds)
+        route, method = _route(scope), _method(scope)
+        self._metrics.answered(method=method, route=route, status=status, seconds=seconds)
         if route not in ("/healthz", "/readyz", "/metrics"):
             log.info(
                 "answered",
                 request_id=request_id,
-                method=_method(scope),
+                method=method,
                 route=route,
                 status=status,
                 ms=round(seconds * 1000, 2),
@@ -64,7 +65,7 @@ class Envelope:
 
 def _request_id(scope: Scope) -> str:
     given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-    return given.decode() if ACCEPTABLE_ID.fullmatch(given) else uuid4().hex
+    return given.decode() if ACCEPTABLE_ID.fullmatch(given) else secrets.token_hex(16)
 
 
 def _route(scope: Scope) -> str:
@@ -73,5 +74,4 @@ def _route(scope: Scope) -> str:
 
 def _method(scope: Scope) -> str:
     """Keep to the known methods: a client must not be able to make up label values."""
-    known = ("GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE")
-    return scope["method"] if scope["method"] in known else "other"
+    return scope["method"] if scope["method"] in KNOWN else "other"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from typing import Annotated, Any
 
 import msgspec
@@ -9,10 +11,12 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
-from ..ingest import ingest
+from ..ingest import Fate, ingest, ingest_plain
+from ..store.database import Database
 from . import examples
 from .auth import require
-from .body import MAX_EVENTS_BYTES, body, documented
+from .body import MAX_EVENTS_BYTES, documented, parsed, raw
+from .event_documents import MAX_EVENTS, event_table
 from .schemas import MAX_INT64, EventResults, Id, Instant, Sent, Text
 
 router = APIRouter(prefix="/v1", tags=["Events"], dependencies=[Depends(require("events:write"))])
@@ -46,7 +50,7 @@ class EventIn(Sent):
 class EventsIn(Sent):
     """A batch; the events are checked one by one, so that a bad one does not stop the others."""
 
-    events: Annotated[list[Any], Field(max_length=10_000)]
+    events: Annotated[list[Any], Field(max_length=MAX_EVENTS)]
 
 
 class EventsDocumented(Sent):
@@ -54,7 +58,7 @@ class EventsDocumented(Sent):
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.EVENTS]})
 
-    events: Annotated[list[EventIn], Field(max_length=10_000)]
+    events: Annotated[list[EventIn], Field(max_length=MAX_EVENTS)]
 
 
 @router.post(
@@ -65,15 +69,22 @@ class EventsDocumented(Sent):
         **examples.problems(401, 403, 408, 413, 422, 500, 503),
     },
 )
-async def add(
-    request: Request, sent: Annotated[EventsIn, Depends(body(EventsIn, limit=MAX_EVENTS_BYTES))]
-) -> Response:
+async def add(request: Request, content: Annotated[bytes, Depends(raw(limit=MAX_EVENTS_BYTES))]) -> Response:
     """Add events to the log; sending them again changes nothing."""
-    fates = await ingest(request.app.state.database, sent.events, model=EventIn)
-    for fate in fates:
-        request.app.state.metrics.event(fate.status)
+    fates = await _fates(request.app.state.database, content)
+    for status, count in Counter(fate.status for fate in fates).items():
+        request.app.state.metrics.events(status, count)
     results = [
         {"event_id": f.event_id, "status": f.status, **({"reason": f.reason} if f.reason else {})}
         for f in fates
     ]
     return Response(msgspec.json.encode({"results": results}), media_type="application/json")
+
+
+async def _fates(database: Database, content: bytes) -> list[Fate]:
+    """Store the batch; where anything in it is doubtful, event by event, by the schema."""
+    table = await asyncio.to_thread(event_table, content)
+    fates = None if table is None else await ingest_plain(database, table)
+    if fates is None:
+        fates = await ingest(database, parsed(EventsIn, content).events, model=EventIn)
+    return fates

@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from ..errors import AfterSaleConflict, ModelGone, Unavailable
 
@@ -67,6 +68,20 @@ def response(problem: Problem, *, request_id: str | None) -> Response:
     )
 
 
+def problem_of(error: AfterSaleConflict | Unavailable) -> Problem:
+    """Give the problem that a refusal of the service is."""
+    if isinstance(error, AfterSaleConflict):
+        return Problem(409, str(error))
+    return Problem(503, f"send the request again: {error}", headers={"Retry-After": RETRY_AFTER_SECONDS})
+
+
+async def answered(
+    error: AfterSaleConflict | Unavailable, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Answer a refusal without the application's handlers."""
+    await response(problem_of(error), request_id=scope.get("request_id"))(scope, receive, send)
+
+
 def invalid(errors: Sequence[Any]) -> Problem:
     """Name every field that is wrong; what the client sent is not repeated."""
     fields = [{"field": _field(error), "message": error["msg"]} for error in errors]
@@ -105,19 +120,16 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, RequestValidationError)
         return answer(request, invalid(error.errors()))
 
-    async def conflict(request: Request, error: Exception) -> Response:
-        return answer(request, Problem(409, str(error)))
+    async def refusal(request: Request, error: Exception) -> Response:
+        assert isinstance(error, AfterSaleConflict | Unavailable)
+        return answer(request, problem_of(error))
 
     async def gone(request: Request, error: Exception) -> Response:
         return answer(request, Problem(410, str(error)))
 
-    async def unavailable(request: Request, error: Exception) -> Response:
-        headers = {"Retry-After": RETRY_AFTER_SECONDS}
-        return answer(request, Problem(503, f"send the request again: {error}", headers=headers))
-
     app.add_exception_handler(Problem, refused)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, parameters)
-    app.add_exception_handler(AfterSaleConflict, conflict)
+    app.add_exception_handler(AfterSaleConflict, refusal)
     app.add_exception_handler(ModelGone, gone)
-    app.add_exception_handler(Unavailable, unavailable)
+    app.add_exception_handler(Unavailable, refusal)

@@ -21,6 +21,19 @@ PASSING: Final = ("08", "25006", "40", "53", "55", "57", "58")
 """Classes of errors that a later attempt may not meet: connection lost, read-only, deadlock, no room,
 locked, shutting down or cancelled, system trouble."""
 
+SESSION: Final = {
+    "application_name": "buyer-tier",
+    "timezone": "UTC",
+    "jit": "off",
+    "plan_cache_mode": "force_generic_plan",
+}
+"""Every query of the service looks a few rows up by an index: planning it anew, or compiling it, costs more
+than running it."""
+
+
+async def _kept(_connection: object) -> None:
+    """Take a connection back as it is: nothing of a session is ever set, and to reset it is a round trip."""
+
 
 class Database:
     """The service's connections to PostgreSQL.
@@ -47,7 +60,8 @@ class Database:
             max_size=self._size,
             timeout=self._timeout,
             command_timeout=self._timeout,
-            server_settings={"application_name": "buyer-tier", "timezone": "UTC"},
+            server_settings=SESSION,
+            reset=_kept,
         )
 
     async def close(self) -> None:

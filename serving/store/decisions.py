@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
+from decisions.request import OrderEvidence
 from decisions.tiers import Tier
 
+from . import profiles
 from .ids import MILLISECOND, first_id
+from .profiles import Found
 
 if TYPE_CHECKING:
     from .database import Connection
@@ -57,69 +61,134 @@ class Page:
 
 NAMES: Final = tuple(field.name for field in fields(DecisionRow))
 COLUMNS: Final = ", ".join(NAMES)
+_values: Final = attrgetter(*NAMES)
 SELECT: Final = f"SELECT {COLUMNS} FROM decisions"
-INSERT: Final = f"""
-INSERT INTO decisions ({COLUMNS}) VALUES ({", ".join(f"${i}" for i in range(1, len(NAMES) + 1))})
-ON CONFLICT (after_sale_id) DO NOTHING
-"""
-LATEST_TIER: Final = "SELECT tier FROM decisions WHERE buyer_id = $1 ORDER BY decision_id DESC LIMIT 1"
 TIERS_BEFORE: Final = """
-SELECT asked.buyer_id, latest.tier FROM unnest($1::text[]) AS asked (buyer_id) CROSS JOIN LATERAL (
+SELECT (
     SELECT d.tier FROM decisions AS d
-    WHERE d.buyer_id = asked.buyer_id AND d.decision_id < $2 AND d.decided_at < $3
+    WHERE d.buyer_id = asked.buyer_id AND d.decision_id < asked.before AND d.decided_at < asked.as_of
     ORDER BY d.decision_id DESC LIMIT 1
-) AS latest
+) FROM unnest($1::text[], $2::text[], $3::timestamptz[]) WITH ORDINALITY AS asked (buyer_id, before, as_of, n)
+ORDER BY asked.n
 """
-LOCK: Final = "SELECT pg_advisory_xact_lock(1, hashtext($1)), pg_advisory_xact_lock(2, hashtext($2))"
+LOCK: Final = """
+SELECT pg_advisory_xact_lock(what, which) FROM (
+    SELECT DISTINCT what, hashtext(name) AS which
+    FROM unnest($1::int[], $2::text[]) AS named (what, name) ORDER BY 1, 2
+) AS sorted
+"""
+"""Sorted, so that two groups never wait in a circle."""
 GRANTED: Final = """
 SELECT coalesce(sum(greatest(d.refund_amount_fen - heard.granted_fen, 0)), 0)::bigint AS unheard_fen,
     min((convert_from(d.record, 'UTF8')::json #>> '{request,order,paid_amount_fen}')::bigint)
         AS paid_amount_fen
 FROM decisions AS d CROSS JOIN LATERAL (
     SELECT coalesce(sum(e.amount_fen) FILTER (
-            WHERE e.kind = 'refund_granted' AND e.buyer_id = $2 AND e.order_id = $1
+            WHERE e.kind = 'refund_granted' AND e.buyer_id = asked.buyer_id AND e.order_id = asked.order_id
         ), 0) AS granted_fen,
         coalesce(bool_or(e.kind <> 'refund_granted'), false) AS undone
     FROM events AS e WHERE e.buyer_id = d.buyer_id AND e.after_sale_id = d.after_sale_id
-    AND e.kind IN ('refund_granted', 'refund_rejected', 'refund_withdrawn') AND e.recorded_at < $3
+    AND e.kind IN ('refund_granted', 'refund_rejected', 'refund_withdrawn') AND e.recorded_at < asked.as_of
 ) AS heard
-WHERE d.order_id = $1 AND d.outcome = 'auto_refund' AND NOT heard.undone
+WHERE d.order_id = asked.order_id AND d.outcome = 'auto_refund' AND NOT heard.undone
 """
+"""What earlier decisions refunded of the order, beyond what the buyer's events tell. A refund that the log
+has as rejected or withdrawn was not paid and does not count."""
+HEARD: Final = """
+SELECT bool_or(e.buyer_id <> asked.buyer_id) AS foreign_buyer,
+    bool_or(e.kind = 'order_shipped' AND e.buyer_id = asked.buyer_id) AS shipped,
+    sum(e.amount_fen) FILTER (
+        WHERE e.kind = 'refund_granted' AND e.buyer_id = asked.buyer_id
+    ) AS refunded_fen,
+    (array_agg(e.amount_fen ORDER BY e.recorded_at, e.occurred_at, e.event_id)
+        FILTER (WHERE e.kind = 'order_paid' AND e.buyer_id = asked.buyer_id))[1] AS paid_amount_fen
+FROM events AS e WHERE e.order_id = asked.order_id AND e.recorded_at < asked.as_of
+"""
+"""What the log tells of the order: `models.evidence.order_evidence`, and whether it is another buyer's."""
+READ: Final = f"""
+SELECT pg_current_snapshot()::text AS seen, {profiles.PARTS},
+    EXISTS (SELECT FROM decisions AS k WHERE k.after_sale_id = asked.after_sale_id) AS known,
+    (SELECT d.tier FROM decisions AS d WHERE d.buyer_id = asked.buyer_id ORDER BY d.decision_id DESC LIMIT 1),
+    heard.*, granted.*
+FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[])
+    WITH ORDINALITY AS asked (after_sale_id, buyer_id, order_id, as_of, n)
+LEFT JOIN buyer_profiles AS p ON p.buyer_id = asked.buyer_id
+CROSS JOIN LATERAL ({HEARD}) AS heard CROSS JOIN LATERAL ({GRANTED}) AS granted
+ORDER BY asked.n
+"""
+"""All that the decisions of a group are made from; caps and standing join here."""
 
 
 @dataclass(frozen=True, slots=True)
-class Granted:
-    """What earlier decisions refunded of an order.
+class Asked:
+    """What to read for one request."""
+
+    after_sale_id: str
+    buyer_id: str
+    order_id: str
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What the store has for one request.
 
     Attributes
     ----------
-    unheard_fen : int
-        The part that the buyer's events do not tell of: not yet, by a smaller amount or none, or because
-        it went to another buyer.
-    paid_amount_fen : int or None
-        What was paid for the order by the requests that were granted; None without any.
+    profile : Found
+    known : bool
+        The after-sale has its decision.
+    latest_tier : str or None
+        Of the buyer's newest decision; ids sort by the time of the decision.
+    order : OrderEvidence
+        What the log and earlier decisions say of the order; of what was paid, the log's word goes first.
     """
 
-    unheard_fen: int
-    paid_amount_fen: int | None
+    profile: Found
+    known: bool
+    latest_tier: Tier | None
+    order: OrderEvidence
 
 
-async def take_turn(connection: Connection, *, buyer_id: str, order_id: str) -> None:
-    """Wait until no other transaction decides for this buyer or this order, and hold both to the end.
+async def take_turns(connection: Connection, asked: Sequence[Asked]) -> None:
+    """Wait until no other transaction decides for these buyers, orders or after-sales, and hold them."""
+    names = ([a.buyer_id for a in asked], [a.order_id for a in asked], [a.after_sale_id for a in asked])
+    what = [kind for kind in (1, 2, 3) for _ in asked]
+    await connection.execute(LOCK, what, [name for kind in names for name in kind])
 
-    The order of the two locks is always the same, so that nobody waits in a circle.
+
+async def read(connection: Connection, asked: Sequence[Asked]) -> list[Read]:
+    """Read what the decisions of a group need, all of one instant, in the order of the requests."""
+    columns = zip(*((a.after_sale_id, a.buyer_id, a.order_id, a.as_of) for a in asked), strict=True)
+    return [_read(row) for row in await connection.fetch(READ, *columns)]
+
+
+def _read(row: Any) -> Read:
+    (seen, packed, tail, changed, known, tier, foreign, shipped, refunded, paid, unheard, paid_before) = row
+    order = OrderEvidence(
+        shipped=bool(shipped),
+        refunded_fen=int(refunded or 0) + unheard,
+        paid_amount_fen=paid_before if paid is None else paid,
+        of_another_buyer=bool(foreign),
+    )
+    return Read(Found(seen, packed, tail, changed), known, tier, order)
+
+
+async def add(connection: Connection, rows: Sequence[DecisionRow]) -> None:
+    """Store decisions; fails as a whole if an after-sale has one already.
+
+    By COPY: as arrays of an INSERT they take several times as long to encode.
     """
-    await connection.execute(LOCK, buyer_id, order_id)
+    if rows:
+        await connection.copy_records_to_table("decisions", records=map(_values, rows), columns=NAMES)
 
 
-async def add(connection: Connection, row: DecisionRow) -> bool:
-    """Store a decision; False if its after-sale id has one already."""
-    return str(await connection.execute(INSERT, *astuple(row))) == "INSERT 0 1"
-
-
-async def of_after_sale(connection: Connection, after_sale_id: str) -> DecisionRow | None:
-    """Find the decision of an after-sale."""
-    return _row(await connection.fetchrow(f"{SELECT} WHERE after_sale_id = $1", after_sale_id))
+async def of_after_sales(connection: Connection, after_sale_ids: Sequence[str]) -> dict[str, DecisionRow]:
+    """Find the decisions of after-sales."""
+    if not after_sale_ids:
+        return {}
+    found = await connection.fetch(f"{SELECT} WHERE after_sale_id = ANY($1)", after_sale_ids)
+    return {row["after_sale_id"]: DecisionRow(**row) for row in found}
 
 
 async def by_id(connection: Connection, decision_id: str) -> DecisionRow | None:
@@ -127,25 +196,12 @@ async def by_id(connection: Connection, decision_id: str) -> DecisionRow | None:
     return _row(await connection.fetchrow(f"{SELECT} WHERE decision_id = $1", decision_id))
 
 
-async def granted(connection: Connection, *, order_id: str, buyer_id: str, as_of: datetime) -> Granted:
-    """Find what earlier decisions refunded of an order, beyond what the buyer's events before ``as_of`` tell.
-
-    A refund that the log has as rejected or withdrawn was not paid and does not count.
-    """
-    row = await connection.fetchrow(GRANTED, order_id, buyer_id, as_of)
-    return Granted(row["unheard_fen"], row["paid_amount_fen"])
-
-
-async def latest_tier(connection: Connection, buyer_id: str) -> Tier | None:
-    """Find the tier of the buyer's newest decision; ids sort by the time of the decision."""
-    found: Tier | None = await connection.fetchval(LATEST_TIER, buyer_id)
-    return found
-
-
-async def tiers_before(connection: Connection, buyer_ids: Sequence[str], as_of: datetime) -> dict[str, Tier]:
-    """Find, by buyer, the tier of the newest decision made before ``as_of``, if there is one."""
-    rows = await connection.fetch(TIERS_BEFORE, list(buyer_ids), first_id(as_of + MILLISECOND), as_of)
-    return {row["buyer_id"]: row["tier"] for row in rows}
+async def tiers_before(
+    connection: Connection, buyer_ids: Sequence[str], as_of: Sequence[datetime]
+) -> list[Tier | None]:
+    """Find the tier of each buyer's newest decision made before an instant; None without one."""
+    before = [first_id(at + MILLISECOND) for at in as_of]
+    return [tier for (tier,) in await connection.fetch(TIERS_BEFORE, buyer_ids, before, as_of)]
 
 
 async def listed(connection: Connection, page: Page) -> list[DecisionRow]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -28,9 +29,7 @@ OWN: Final = f"SELECT {COLUMNS} FROM events WHERE buyer_id = ANY($1) AND recorde
 
 OWN_ROWS: Final = f"SELECT {', '.join(ROW_COLUMNS)} FROM events WHERE buyer_id = $1 AND recorded_at < $2"
 
-OTHER_BUYER: Final = """
-SELECT EXISTS (SELECT FROM events WHERE order_id = $1 AND buyer_id <> $2 AND recorded_at < $3)
-"""
+OWN_OF_ALL: Final = f"SELECT {', '.join(ROW_COLUMNS)} FROM events WHERE buyer_id = ANY($1)"
 
 SHARED: Final = f"""
 WITH shared AS (
@@ -50,6 +49,19 @@ UNION ALL
 SELECT event_id, buyer_id, kind, occurred_at, recorded_at, NULL, NULL FROM events
 WHERE buyer_id IN (SELECT buyer_id FROM shared)
     AND kind IN ('abuse_confirmed', 'abuse_cleared') AND recorded_at < $4
+"""
+SIGHTS: Final = f"""
+SELECT first.event_id, first.buyer_id, 'identity_linked' AS kind, first.first_recorded_at AS recorded_at,
+    first.link_type, first.link_value
+FROM unnest($1::text[], $2::text[]) AS own (link_type, link_value)
+CROSS JOIN LATERAL (
+    SELECT l.* FROM links l WHERE l.link_type = own.link_type AND l.link_value = own.link_value
+    ORDER BY l.first_recorded_at, l.buyer_id LIMIT {MAX_ACCOUNTS_PER_LINK}
+) AS first
+"""
+VERDICTS: Final = """
+SELECT event_id, buyer_id, kind, occurred_at, recorded_at FROM events
+WHERE buyer_id = ANY($1) AND kind IN ('abuse_confirmed', 'abuse_cleared')
 """
 SHARED_COLUMNS: Final = (
     *("event_id", "buyer_id", "kind", "occurred_at", "recorded_at", "link_type", "link_value"),
@@ -71,7 +83,8 @@ SELECT DISTINCT ON (link_type, link_value, buyer_id)
 FROM {source} WHERE kind = 'identity_linked'
 ORDER BY link_type, link_value, buyer_id, recorded_at, event_id
 ON CONFLICT (link_type, link_value, buyer_id) DO UPDATE
-SET first_recorded_at = excluded.first_recorded_at, event_id = excluded.event_id
+SET first_recorded_at = excluded.first_recorded_at, event_id = excluded.event_id,
+    arrival = excluded.arrival
 WHERE excluded.first_recorded_at < links.first_recorded_at
 """
 MERGE: Final = f"""
@@ -108,6 +121,48 @@ async def rows(connection: Connection, buyer_id: str, as_of: datetime) -> list[R
     return own + await _shared(connection, [buyer_id], own, as_of)
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """All that the log tells of a buyer: the rows that features rest on, the links, who else is on them."""
+
+    rows: list[Row]
+    links: list[tuple[str, str]]
+    peers: list[str]
+
+
+async def told_of(connection: Connection, buyer_ids: Collection[str]) -> dict[str, Told]:
+    """Read what `rows` reads, of many buyers and without an end."""
+    own: dict[str, list[Row]] = {buyer_id: [] for buyer_id in buyer_ids}
+    for row in await connection.fetch(OWN_OF_ALL, list(own)):
+        own[row["buyer_id"]].append(row)
+    links = {buyer_id: _links(rows) for buyer_id, rows in own.items()}
+    sights: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    verdicts: dict[str, list[Row]] = defaultdict(list)
+    if every := sorted({link for found in links.values() for link in found}):
+        types, values = zip(*every, strict=True)
+        for row in await connection.fetch(SIGHTS, types, values):
+            sights[row["link_type"], row["link_value"]].append(row)
+        accounts = {row["buyer_id"] for rows in sights.values() for row in rows}
+        for row in await connection.fetch(VERDICTS, list(accounts)):
+            verdicts[row["buyer_id"]].append(row)
+    return {
+        buyer_id: _told(buyer_id, rows, links[buyer_id], sights, verdicts) for buyer_id, rows in own.items()
+    }
+
+
+def _told(
+    buyer_id: str,
+    own: list[Row],
+    links: list[tuple[str, str]],
+    sights: Mapping[tuple[str, str], list[Row]],
+    verdicts: Mapping[str, list[Row]],
+) -> Told:
+    others = [row for link in links for row in sights[link] if row["buyer_id"] != buyer_id]
+    peers = sorted({row["buyer_id"] for row in others})
+    judged = [row for peer in peers for row in verdicts[peer]]
+    return Told([*own, *others, *judged], links, peers)
+
+
 async def history(connection: Connection, buyer_ids: Sequence[str], as_of: datetime) -> pa.Table:
     """Read what `rows` reads, of many buyers, with every column of the contract."""
     own = await connection.fetch(OWN, buyer_ids, as_of)
@@ -119,21 +174,22 @@ async def history(connection: Connection, buyer_ids: Sequence[str], as_of: datet
 async def _shared(
     connection: Connection, buyer_ids: Sequence[str], own: Sequence[Row], as_of: datetime
 ) -> list[Row]:
-    links = {
-        (row["link_type"], row["link_value"])
-        for row in own
-        if row["kind"] == "identity_linked" and row["link_value"] is not None
-    }
+    links = _links(own)
     if not links:
         return []
-    types, values = zip(*sorted(links), strict=True)
+    types, values = zip(*links, strict=True)
     shared: list[Row] = await connection.fetch(SHARED, buyer_ids, types, values, as_of)
     return shared
 
 
-async def has_other_buyer(connection: Connection, *, order_id: str, buyer_id: str, as_of: datetime) -> bool:
-    """Tell whether the log, before ``as_of``, has events of the order under another buyer."""
-    return bool(await connection.fetchval(OTHER_BUYER, order_id, buyer_id, as_of))
+def _links(own: Sequence[Row]) -> list[tuple[str, str]]:
+    return sorted(
+        {
+            (row["link_type"], row["link_value"])
+            for row in own
+            if row["kind"] == "identity_linked" and row["link_value"] is not None
+        }
+    )
 
 
 async def append(connection: Connection, events: pa.Table) -> dict[str, bool]:

@@ -22,6 +22,16 @@ REMEMBER: Final = sa.text(
     "INSERT INTO catalogs (catalog_version, features) VALUES (:version, cast(:features AS json)) "
     "ON CONFLICT DO NOTHING"
 )
+FORGET: Final = sa.text("""
+WITH here AS (
+    SELECT (SELECT system_identifier::text FROM pg_control_system()) || ' ' || current_database()
+        || ' ' || 'buyer_profiles'::regclass::oid AS database
+), new AS (INSERT INTO profiles_made_in SELECT database FROM here ON CONFLICT DO NOTHING RETURNING 1)
+UPDATE buyer_profiles SET packed = NULL, seen = NULL, seen_from = NULL
+WHERE packed IS NOT NULL AND EXISTS (SELECT FROM new)
+""")
+"""A profile's snapshot counts in the transactions of the database that made it. In another one, after a
+restore, it would hide events: so there every history is packed anew."""
 
 
 def migrate(url: str) -> None:
@@ -41,6 +51,7 @@ def migrate(url: str) -> None:
             command.upgrade(config, "head")
             features = json.dumps(meanings(CATALOG))
             connection.execute(REMEMBER, {"version": CATALOG.version, "features": features})
+            connection.execute(FORGET)
     except sa.exc.OperationalError as error:
         raise Unavailable("database", _first_line(error)) from error
 

@@ -40,12 +40,12 @@ EVENTS: Final = sa.Table(
     _time("ingested_at", server_default=sa.func.now()),
     _arrival(),
     sa.Index("events_in_arrival", "arrival", postgresql_using="brin"),
-    sa.Index("events_of_buyer", "buyer_id", "recorded_at"),
+    sa.Index("events_of_buyer", "buyer_id", "arrival"),
     sa.Index("events_of_order", "order_id"),
     sa.Index(
         "events_of_abuse",
         "buyer_id",
-        "recorded_at",
+        "arrival",
         postgresql_where=sa.text("kind IN ('abuse_confirmed', 'abuse_cleared')"),
     ),
 )
@@ -62,10 +62,32 @@ LINKS: Final = sa.Table(
     *(sa.Column(n, TEXT, primary_key=True) for n in ("link_type", "link_value", "buyer_id")),
     _time("first_recorded_at"),
     _text("event_id", nullable=False),
+    _arrival(),
     sa.Index("links_in_order", "link_type", "link_value", "first_recorded_at", "buyer_id"),
+    sa.Index("links_in_arrival", "link_type", "link_value", "arrival"),
 )
 """Each account's first sight on each link, kept with every insert: the first 64 accounts of a link are
-64 index entries, however many have come since and however often each was seen."""
+64 index entries, however many have come since and however often each was seen. ``arrival`` is the
+transaction that last changed the row."""
+
+PROFILES: Final = sa.Table(
+    "buyer_profiles",
+    METADATA,
+    sa.Column("buyer_id", TEXT, primary_key=True),
+    sa.Column("packed", postgresql.BYTEA),
+    _text("seen"),
+    sa.Column("seen_from", sa.BigInteger),
+    *(sa.Column(n, sa.ARRAY(TEXT)) for n in ("link_types", "link_values", "peers")),
+    _time("packed_at", nullable=True, server_default=sa.func.now()),
+)
+"""One row a buyer. ``packed`` is the history as `features.packed` has it, complete for the snapshot ``seen``
+(``seen_from`` is its oldest running transaction); ``link_types`` and ``link_values`` are the buyer's links,
+``peers`` the other first accounts on them. It is a copy: the log is the truth, and null or a doubt means to
+read the log. It is stored out of line and not compressed, so that other columns can change without writing
+it again: what caps and standing keep of a buyer belongs beside it."""
+
+MADE_IN: Final = sa.Table("profiles_made_in", METADATA, sa.Column("database", TEXT, primary_key=True))
+"""Which database's transactions ``seen`` counts in; after a restore into another one it means nothing."""
 
 DECISIONS: Final = sa.Table(
     "decisions",

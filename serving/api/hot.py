@@ -1,0 +1,172 @@
+"""The short way for decisions and scores: what is plainly right is answered here, all else by the routes.
+
+FastAPI's routing, dependencies and pydantic take longer than the decision itself. A request comes this way
+only if nothing about it is doubtful: its key is one that was looked up a moment ago, its body is small,
+complete and strictly of the schema. Anything else, wrong in whichever way, is handed on untouched with its
+body; so what is refused, and how, is said in one place only. That both ways read a body alike is tested.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..errors import AfterSaleConflict, Unavailable
+from ..metrics import Metrics
+from ..scoring import ScoringService
+from ..service import Decided, DecisionService
+from . import body, problems
+from .auth import KeyRing
+from .decisions import REPLAY
+from .documents import decision_request
+from .scores import shown
+
+DECISIONS: Final = "/v1/refund-decisions"
+BUYERS: Final = "/v1/buyers/"
+SCORE: Final = "/score"
+MAX_BYTES: Final = 1 << 16
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class _Route:
+    """Stands in the scope where Starlette puts the route, for the log and the metrics."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+
+_DECIDE, _SCORE = _Route(DECISIONS), _Route("/v1/buyers/{buyer_id}/score")
+
+
+class Hot:
+    """ASGI middleware.
+
+    Parameters
+    ----------
+    app : ASGIApp
+        The routes.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        service: DecisionService,
+        scoring: ScoringService,
+        keys: KeyRing,
+        metrics: Metrics,
+        clock: Callable[[], datetime],
+        body_timeout_seconds: float,
+    ) -> None:
+        self._app, self._service, self._scoring = app, service, scoring
+        self._keys, self._metrics, self._clock = keys, metrics, clock
+        self._body_seconds = body_timeout_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or hand on."""
+        if scope["type"] == "http" and not scope["query_string"]:
+            path, method = scope["path"], scope["method"]
+            if path == DECISIONS and method == "POST":
+                await self._decide(scope, receive, send)
+                return
+            if method == "GET" and path.startswith(BUYERS) and path.endswith(SCORE):
+                await self._score(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    async def _decide(self, scope: Scope, receive: Receive, send: Send) -> None:
+        now = self._clock()
+        if not self._may(scope, "decide", now):
+            await self._app(scope, receive, send)
+            return
+        try:
+            async with asyncio.timeout(self._body_seconds):
+                messages, content = await _taken(receive)
+        except TimeoutError:
+            await problems.response(body.too_slow(), request_id=scope["request_id"])(scope, receive, send)
+            return
+        asked = None if content is None else decision_request(content, now)
+        if asked is None:
+            await self._app(scope, _again(messages, receive), send)
+            return
+        scope["route"] = _DECIDE
+        try:
+            decided = await self._service.decide(asked.request, digest=asked.digest, decided_at=now)
+        except (AfterSaleConflict, Unavailable) as error:
+            await problems.answered(error, scope, receive, send)
+            return
+        await self._answer_decided(decided, send)
+
+    async def _answer_decided(self, decided: Decided, send: Send) -> None:
+        row = decided.row
+        headers = [(b"location", f"{DECISIONS}/{row.decision_id}".encode())]
+        if decided.created:
+            self._metrics.decided(row.outcome, decided.failed_rule)
+        else:
+            headers.append((REPLAY.lower().encode(), b"true"))
+        await _send(send, 201 if decided.created else 200, row.answer, headers)
+
+    async def _score(self, scope: Scope, receive: Receive, send: Send) -> None:
+        buyer_id, now = _buyer_of(scope), self._clock()
+        if buyer_id is None or not self._may(scope, "score:read", now):
+            await self._app(scope, receive, send)
+            return
+        scope["route"] = _SCORE
+        try:
+            scored = await self._scoring.score(buyer_id, as_of=now, explain=True)
+        except Unavailable as error:
+            await problems.answered(error, scope, receive, send)
+            return
+        await _send(send, 200, _encode(shown(scored)), [])
+
+    def _may(self, scope: Scope, wanted: str, now: datetime) -> bool:
+        """Tell whether the key was looked up a moment ago and has the scope; if not, the route says why."""
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                if value[:7] != b"Bearer ":
+                    return False
+                key = self._keys.remembered(value[7:])
+                return key is not None and wanted in key.scopes and key.valid_at(now)
+        return False
+
+
+def _buyer_of(scope: Scope) -> str | None:
+    """Read the buyer's id off the path if it is plainly one."""
+    buyer_id: str = scope["path"][len(BUYERS) : -len(SCORE)]
+    plain = 0 < len(buyer_id) <= 128 and "/" not in buyer_id and "\0" not in buyer_id
+    return buyer_id if plain else None
+
+
+async def _taken(receive: Receive) -> tuple[list[Message], bytes | None]:
+    """Take the body, or as much of it as shows that it is large or broken off; then there is no content."""
+    messages, content = [], b""
+    while True:
+        message = await receive()
+        messages.append(message)
+        content += message.get("body", b"")
+        if message["type"] != "http.request" or len(content) > MAX_BYTES:
+            return messages, None
+        if not message.get("more_body"):
+            return messages, content
+
+
+def _again(messages: list[Message], receive: Receive) -> Receive:
+    """Give the messages that have been taken once more, then what follows them."""
+    first = deque(messages)
+
+    async def again() -> Message:
+        return first.popleft() if first else await receive()
+
+    return again
+
+
+async def _send(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    headers += [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
