@@ -65,8 +65,8 @@ class Policy:
     tier_hysteresis_points: float = setting(
         10.0,
         "How far beyond the edge a buyer of the quality or low tier must move to leave it. Quality is "
-        "entered at `quality_score_min` and kept down to so many points below, in the notice 730, 1.8 %; low is "
-        "entered below `low_score_max` and left so many points above.",
+        "entered at `quality_score_min` and kept down to so many points below, in the notice 730, 1.8 %; "
+        "low is entered below `low_score_max` and left so many points above.",
         low=0.0,
         high=600.0,
     )
