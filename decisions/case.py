@@ -27,6 +27,7 @@ class Case:
     standing: State
     policy: Policy
     decided_at: datetime
+    previous_tier: Tier | None = None
     usage: Usage = NOTHING_USED
     shop: ShopEvidence = UNKNOWN_SHOP
 

@@ -90,6 +90,7 @@ def decide(
             buyer=buyer,
             order=order,
             tier=tier,
+            previous_tier=previous_tier,
             standing=state,
             usage=usage,
             shop=shop,

@@ -48,23 +48,25 @@ class Policy:
     only_categories: frozenset[str] = setting(frozenset(), "Only these categories; none named: all.")
     excluded_categories: frozenset[str] = setting(frozenset(), "Not these categories.")
     quality_score_min: float | None = setting(
-        730.0,
-        "Cut-off of the quality tier in points, a calibrated probability: 730 are an expected abuse rate of "
-        "1.8 %. `guaranteed` demands the model's proven cut-off; without one nobody is a quality user.",
+        740.0,
+        "Where the quality tier is entered, in points, a calibrated probability: 740 are an expected abuse "
+        "rate of 1.3 %. `guaranteed` demands the model's proven cut-off; without one nobody is a quality "
+        "user.",
         low=300.0,
         high=900.0,
         none_word="guaranteed",
     )
     low_score_max: float = setting(
         680.0,
-        "Below this the tier is low. 680 points are an expected abuse rate of 7.9 %.",
+        "Below this the low tier is entered. 680 points are an expected abuse rate of 7.9 %.",
         low=300.0,
         high=900.0,
     )
     tier_hysteresis_points: float = setting(
-        0.0,
-        "How far beyond the edge a buyer of the quality or low tier must move to leave it: entered at "
-        "`quality_score_min`, kept down to so many points below.",
+        10.0,
+        "How far beyond the edge a buyer of the quality or low tier must move to leave it. Quality is "
+        "entered at `quality_score_min` and kept down to so many points below, in the notice 730, 1.8 %; "
+        "low is entered below `low_score_max` and left so many points above.",
         low=0.0,
         high=600.0,
     )
@@ -140,8 +142,11 @@ def _limits_when(policy: Policy) -> dict[str, InForce]:
 NOTICE = Policy(version="notice-2023-09-06")
 """The shipped default."""
 
-GUARANTEED = replace(NOTICE, quality_score_min=None, tier_hysteresis_points=10.0)
+GUARANTEED = replace(NOTICE, version=f"{NOTICE.version}-guaranteed", quality_score_min=None)
 """The notice with the quality tier's cut-off left to what the model proves; `with_guarantee` completes it."""
+
+SHIPPED = {policy.version: policy for policy in (NOTICE, GUARANTEED)}
+"""The policies that the product brings, by version."""
 
 
 def with_guarantee(policy: Policy, cut_off: float | None) -> Policy:
@@ -150,8 +155,8 @@ def with_guarantee(policy: Policy, cut_off: float | None) -> Policy:
     The budget must hold for whoever keeps the tier, so the guaranteed cut-off is where it is left, and it is
     entered `tier_hysteresis_points` above. Without any (`cut_off` None) the policy goes on approving nobody.
 
-    The version tells what was filled in, as `notice-2023-09-06+guaranteed-725` or `…+guaranteed-none`: what a
-    decision was made by must not depend on a model's tag alone.
+    The version tells what was filled in, as `notice-2023-09-06-guaranteed+guaranteed-725` or
+    `…+guaranteed-none`: what a decision was made by must not depend on a model's tag alone.
     """
     if policy.quality_score_min is not None:
         return policy

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from .policy import NOTICE, Policy
+from .policy import SHIPPED, Policy
 from .policy_settings import Path
 
 
 def contradictions(policy: Policy) -> Iterator[tuple[Path, str]]:
     """Yield the setting to change and why, for every contradiction."""
-    if policy.version == NOTICE.version and policy != NOTICE:
-        yield ("version",), "is the shipped policy's, and this is another; name yours"
+    if SHIPPED.get(policy.version, policy) != policy:
+        yield ("version",), "is a shipped policy's, and this is another; name yours"
     yield from _tiers(policy)
     yield from _scope(policy)
     yield from _standing(policy)

@@ -15,6 +15,7 @@ from .policy import OptionalRule
 from .request import GoodsType, RefundType, ShippingStatus
 from .scope_rules import kill_switch, scope, shop_quality
 from .standing import WITHOUT_REFUNDS, State
+from .tiers import quality_edge
 
 Rule = Callable[[Case], Verdict]
 
@@ -102,15 +103,17 @@ def quality_user(case: Case) -> Verdict:
     """Notice 1.4: the buyer is a platform quality user."""
     if case.tier == "new":
         return Verdict("quality_user", False, _too_little_history(case))
-    detail = f"tier is {case.tier} at {case.buyer.score:.1f} points, {_edge(case.policy.quality_score_min)}"
+    edge = quality_edge(case.policy, previous=case.previous_tier)
+    said = _edge(edge, case.previous_tier == "quality")
+    detail = f"tier is {case.tier} at {case.buyer.score:.1f} points, {said}"
     return Verdict("quality_user", case.tier == "quality", detail)
 
 
 @lru_cache
-def _edge(starts: float | None) -> str:
-    if starts is None:
+def _edge(edge: float | None, had_it: bool) -> str:
+    if edge is None:
         return "no cut-off is proven to keep the loss budget"
-    return f"quality starts at {starts:.1f}"
+    return f"quality is kept down to {edge:.1f}" if had_it else f"quality starts at {edge:.1f}"
 
 
 def _too_little_history(case: Case) -> str:

@@ -21,10 +21,22 @@ def tier_of(buyer: BuyerEvidence, policy: Policy, *, previous: Tier | None = Non
     """
     if not has_enough_history(buyer, policy):
         return "new"
-    best, worst, slack = policy.quality_score_min, policy.low_score_max, policy.tier_hysteresis_points
-    if best is not None and buyer.score >= best - (slack if previous == "quality" else 0.0):
+    edge = quality_edge(policy, previous=previous)
+    if edge is not None and buyer.score >= edge:
         return "quality"
-    return "low" if buyer.score < worst + (slack if previous == "low" else 0.0) else "standard"
+    low = policy.low_score_max + (policy.tier_hysteresis_points if previous == "low" else 0.0)
+    return "low" if buyer.score < low else "standard"
+
+
+def quality_edge(policy: Policy, *, previous: Tier | None) -> float | None:
+    """Give the points from which on a buyer is of the quality tier: less for whoever is of it already.
+
+    None: the policy demands a proven cut-off and there is none, so nobody is.
+    """
+    entered = policy.quality_score_min
+    if entered is None or previous != "quality":
+        return entered
+    return entered - policy.tier_hysteresis_points
 
 
 def has_enough_history(buyer: BuyerEvidence, policy: Policy) -> bool:

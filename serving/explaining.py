@@ -15,7 +15,7 @@ import numpy as np
 
 from decisions.engine import Outcome
 from decisions.policy import Policy
-from decisions.tiers import Tier
+from decisions.tiers import Tier, quality_edge
 from features.catalog import CATALOG
 from features.online import rows_vector
 from features.rows import Row
@@ -126,6 +126,7 @@ def _operators(row: DecisionRow, rows: Sequence[Row], score: BuyerScore, policy:
         "standing": row.standing,
         "previous_tier": record.previous_tier_of(row.record),
         "quality_score_min": policy.quality_score_min,
+        "quality_kept_from": quality_edge(policy, previous="quality"),
         "model_version": row.model_version,
         "policy_version": row.policy_version,
         "requested_at": as_of,

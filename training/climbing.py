@@ -1,7 +1,8 @@
 """What it takes to gain the quality tier and to lose it: made-up histories through the real kernel and score.
 
 An account that is to be cashed in later buys its tier with cheap orders; how many it needs is its price. A
-good buyer who changes plans must not lose the tier by one cancellation.
+good buyer who changes plans must not lose the tier by one cancellation. Gained is the tier at the edge where
+it is entered, lost below the one where it is left.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def gates_page(case: Case, judgement: Judgement, report: TrainingReport) -> str:
         complete_at=f"{case.lesson.window.complete_at:%Y-%m-%d}",
         label=case.lesson.label,
         policy=case.policy,
-        quality=_quality(judgement),
+        quality=_quality(judgement, slack=case.policy.tier_hysteresis_points),
         compared=judgement.champion is not None,
         findings=report.findings,
         silent="; ".join(f"{name} ({how})" for name, how in report.silent_features.items()),
@@ -135,13 +135,16 @@ def _money(judgement: Judgement, *, alone: str) -> _Tile:
     )
 
 
-def _quality(judgement: Judgement) -> str:
+def _quality(judgement: Judgement, *, slack: float) -> str:
     """Say who is a quality user; a policy may leave that to each model."""
     new, old = judgement.challenger.cut_off, judgement.champion
     said = (
         _edge(new) if old is None or old.cut_off == new else f"{_edge(new)} (serving: {_edge(old.cut_off)})"
     )
-    return f"A quality user has enough history and {said}."
+    kept = (
+        f" Who is one stays one down to {slack:.0f} points less; counted here is who enters." if slack else ""
+    )
+    return f"A quality user has enough history and {said}.{kept}"
 
 
 def _edge(cut_off: float | None) -> str:

@@ -124,7 +124,12 @@ def _reasons(told: dict[str, Any]) -> Table:
 
 def _below(told: dict[str, Any]) -> list[str]:
     edge = told["quality_score_min"]
-    start = "nobody is one: no cut-off is proven" if edge is None else f"from {edge:.1f} points"
+    kept = told["quality_kept_from"]
+    start = (
+        "nobody is one: no cut-off is proven"
+        if edge is None
+        else f"from {edge:.1f} points, kept down to {kept:.1f}"
+    )
     before = f", tier before {told['previous_tier']}" if told["previous_tier"] else ""
     lines = [
         f"calibrated: {told['slope']:.3f} x raw score {told['intercept']:+.3f} = log-odds of p_abuse "

@@ -98,6 +98,7 @@ class OperatorExplanationOut(Received):
     standing: str
     previous_tier: str | None = Field(description="Of the decision before; a policy may let go of it later.")
     quality_score_min: float | None = Field(description="Points from which on the quality tier is entered.")
+    quality_kept_from: float | None = Field(description="Points down to which who is of it keeps it.")
     model_version: str
     policy_version: str
     requested_at: datetime

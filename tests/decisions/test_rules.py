@@ -95,8 +95,8 @@ def test_a_quality_user_is_refunded_at_once_with_the_exact_words_of_the_notice()
         ({"policy": replace(NOTICE, excluded_categories=frozenset({"c1"}))}, {"scope"}),
         ({"policy": replace(NOTICE, excluded_shops=frozenset({"s2"}))}, set()),
         ({"buyer": {"abuse_confirmed": True}}, {"standing"}),
-        ({"buyer": {"score": 730.0}}, set()),
-        ({"buyer": {"score": 729.999}}, {"quality_user"}),
+        ({"buyer": {"score": 740.0}}, set()),
+        ({"buyer": {"score": 739.999}}, {"quality_user"}),
         ({"buyer": {"completed_orders": 3, "tenure_days": 30.0}}, set()),
         ({"buyer": {"completed_orders": 2}}, {"quality_user"}),
         ({"buyer": {"tenure_days": 29.999}}, {"quality_user"}),
@@ -123,7 +123,7 @@ def test_under_the_notice_every_verdict_keeps_its_words_to_the_byte() -> None:
         ),
         ("scope", True, "shop and category are in scope"),
         ("standing", True, "standing is eligible, must not be revoked"),
-        ("quality_user", True, "tier is quality at 800.0 points, quality starts at 730.0"),
+        ("quality_user", True, "tier is quality at 800.0 points, quality starts at 740.0"),
     ]
 
 
@@ -144,7 +144,7 @@ def test_every_rule_is_reported_whichever_fails_first() -> None:
     ("buyer", "tier", "standing"),
     [
         ({}, "quality", "eligible"),
-        ({"score": 729.9}, "standard", "eligible"),
+        ({"score": 739.9}, "standard", "eligible"),
         ({"score": 680.0}, "standard", "eligible"),
         ({"score": 679.9}, "low", "eligible"),
         ({"completed_orders": 0, "tenure_days": None}, "new", "new"),
@@ -164,16 +164,31 @@ def test_without_a_proven_cut_off_the_verdict_says_so_in_words() -> None:
     assert verdict.detail == "tier is standard at 800.0 points, no cut-off is proven to keep the loss budget"
 
 
-@pytest.mark.parametrize(("previous", "outcome"), [(None, "manual_review"), ("quality", "auto_refund")])
-def test_a_quality_user_of_old_is_refunded_down_to_where_the_tier_is_left(
-    previous: Tier | None, outcome: str
+@pytest.mark.parametrize(
+    ("previous", "score", "outcome", "said"),
+    [
+        (None, 740.0, "auto_refund", "tier is quality at 740.0 points, quality starts at 740.0"),
+        (None, 735.0, "manual_review", "tier is standard at 735.0 points, quality starts at 740.0"),
+        ("standard", 735.0, "manual_review", "tier is standard at 735.0 points, quality starts at 740.0"),
+        ("quality", 735.0, "auto_refund", "tier is quality at 735.0 points, quality is kept down to 730.0"),
+        (
+            "quality",
+            729.9,
+            "manual_review",
+            "tier is standard at 729.9 points, quality is kept down to 730.0",
+        ),
+    ],
+)
+def test_a_quality_user_is_refunded_down_to_where_the_tier_is_left_and_the_verdict_names_that_edge(
+    previous: Tier | None, score: float, outcome: str, said: str
 ) -> None:
     decision = decide(
         REQUEST,
-        buyer=replace(GOOD, score=725.0),
+        buyer=replace(GOOD, score=score),
         order=UNKNOWN_ORDER,
-        policy=replace(NOTICE, tier_hysteresis_points=5.0),
+        policy=NOTICE,
         decided_at=NOW,
         previous_tier=previous,
     )
     assert decision.outcome == outcome
+    assert [v.detail for v in decision.rules if v.code == "quality_user"] == [said]

@@ -72,7 +72,7 @@ def later(after_sale_id: str, **changes: Any) -> dict[str, Any]:
 
 async def test_a_decision_names_the_cut_off_that_the_model_gave_it(guaranteed: httpx.AsyncClient) -> None:
     answer = (await guaranteed.post(DECISIONS, json=request())).json()
-    assert answer["policy_version"] == "notice-2023-09-06+guaranteed-695"
+    assert answer["policy_version"] == "notice-2023-09-06-guaranteed+guaranteed-695"
     assert answer["outcome"] == "auto_refund"
     assert "quality starts at 705.0" in answer["rules"][-1]["detail"]
     assert (await guaranteed.get("/readyz")).json()["policy_version"] == answer["policy_version"]
@@ -127,7 +127,7 @@ async def test_without_a_proven_cut_off_nobody_is_refunded_at_once_and_it_is_sai
     async with service(settings, url, headers, times, FakeModels()) as client:
         answer = (await client.post(DECISIONS, json=request())).json()
     assert (answer["outcome"], answer["buyer"]["tier"]) == ("manual_review", "standard")
-    assert answer["policy_version"] == "notice-2023-09-06+guaranteed-none"
+    assert answer["policy_version"] == "notice-2023-09-06-guaranteed+guaranteed-none"
     assert "no cut-off is proven" in answer["rules"][-1]["detail"]
 
 

@@ -26,10 +26,10 @@ def walked(score: PointsBy, **policy: float) -> dict[str, Walk]:
 
 def test_a_tier_costs_as_many_cheap_orders_as_the_score_asks_for() -> None:
     walks = walked(PointsBy("orders_completed_count_life", start=600.0, each=10.0))
-    assert (walks["new"].steps, walks["canceller"].steps, walks["racer"].steps) == (13, 13 - 4, 13 - 7)
+    assert (walks["new"].steps, walks["canceller"].steps, walks["racer"].steps) == (14, 14 - 4, 14 - 7)
     new = walks["new"]
-    assert (new.tier_before, new.tier_after, new.points_after) == ("new", "quality", 730.0)
-    assert (new.days, new.spent_fen) == (13 * PACE_DAYS, 13 * 1_000)
+    assert (new.tier_before, new.tier_after, new.points_after) == ("new", "quality", 740.0)
+    assert (new.days, new.spent_fen) == (14 * PACE_DAYS, 14 * 1_000)
 
 
 def test_without_enough_history_no_score_is_enough() -> None:
@@ -44,7 +44,7 @@ def test_a_good_buyer_falls_by_the_cancellation_that_crosses_the_edge() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(("points", "steps"), [(0.0, 4), (9.9, 4), (10.0, 5), (20.0, 6)])
+@pytest.mark.parametrize(("points", "steps"), [(0.0, 3), (9.9, 3), (10.0, 4), (20.0, 5)])
 def test_hysteresis_lets_a_quality_user_keep_the_tier_for_longer(points: float, steps: int) -> None:
     score = PointsBy("cancellations_count_life", start=760.0, each=-10.0)
     assert walked(score, tier_hysteresis_points=points)["kept_30"].steps == steps
