@@ -51,8 +51,8 @@ def changes(registry: Registry) -> list[Change]:
     by other means since.
     """
     written = _written(registry)
-    followed = [*(c.replaced for c in written[1:]), registry.champion_version() or ""]
-    both = zip(written, followed, strict=True)
+    replaced = [*(change.replaced for change in written), registry.champion_version() or ""]
+    both = zip(written, replaced[1:], strict=True)
     return [change for change, after in both if after == change.version or after != change.replaced]
 
 
@@ -89,7 +89,8 @@ def rollback(registry: Registry, *, reason: str, by: str = "", at: datetime | No
     if not held or held[-1] != current:
         held.append(current or "")
     if len(held) < 2 or not held[-2]:
-        raise BadInput(f"{registry.name} has no champion before version {current}: nothing to roll back to")
+        before = f"before version {current}" if current else "yet"
+        raise BadInput(f"{registry.name} has no champion {before}: nothing to roll back to")
     _loads(registry, held[-2])
     change = _move(registry, "rollback", held[-2], reason=reason, by=by, at=at)
     registry.tag(SETTLED, f"rolled back at {change.at}", version=change.replaced)

@@ -77,6 +77,12 @@ def test_who_when_and_why_are_kept_in_order(registry: Fake) -> None:
     assert told(registry) == [("promote", "1", ""), ("promote", "2", "1")]
 
 
+def test_a_registry_without_a_champion_has_no_history_and_nothing_to_roll_back_to(registry: Fake) -> None:
+    assert told(registry) == []
+    with pytest.raises(BadInput, match="nothing to roll back to"):
+        back(registry)
+
+
 def test_rollbacks_walk_back_one_champion_at_a_time(registry: Fake) -> None:
     crown(registry, "1", "2", "3")
     assert [back(registry), back(registry)] == ["2", "1"]
