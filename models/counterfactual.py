@@ -203,8 +203,9 @@ CHANGES: Final[Mapping[str, _Change]] = {
         _waiting,
     ),
     "complete_orders": _Change(
-        "再正常完成 {n} 笔订单(每三天一笔),即为优质用户",
-        "would be quality after completing {n} more orders, one every three days",
+        "若再在五家新店铺按平时金额正常完成 {n} 笔单件订单(每三天一笔,次日发货),即为优质用户",
+        "would be quality after completing {n} more orders of one item and the usual amount in five new "
+        "shops, one every three days, shipped the next day",
         _completing,
     ),
     "fewer_cancellations": _Change(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from typing import Final
@@ -88,12 +88,19 @@ def ranking_gates(gaps: Mapping[str, Interval] | None, limits: Limits) -> Iterat
         yield _gap_gate(name, title, gaps, limit=limit, passes=partial(_not_below, -margin))
 
 
-def money_gate(gaps: Mapping[str, Interval] | None, limits: Limits) -> Gate:
-    """Ask that no more money goes to abusers: the interval's upper end of the paired difference."""
+def money_gate(gaps: Mapping[str, Interval] | None, limits: Limits, *, approves: bool = True) -> Gate:
+    """Ask that no more money goes to abusers: the interval's upper end of the paired difference.
+
+    A serving model that approves nobody loses nothing; whether to begin again is a person's decision.
+    """
     rise = limits.loss_share_rise
     title = "it loses no more money to abusers (share of yuan to be refunded)"
     limit = f"upper end not above {rise:+.3f}"
-    return _gap_gate("loss_share", title, gaps, limit=limit, passes=lambda gap: gap.high <= rise)
+    gate = _gap_gate("loss_share", title, gaps, limit=limit, passes=lambda gap: gap.high <= rise)
+    if approves or gate.verdict is not Verdict.failed:
+        return gate
+    figure = f"{gate.figure}; the serving model approves nobody"
+    return replace(gate, figure=figure, limit=f"{limit}, or a person's approval", verdict=Verdict.ask)
 
 
 @dataclass(frozen=True)
@@ -143,7 +150,12 @@ def slice_gates(
     gap_of: Callable[[Mask], Interval],
     limits: Limits,
 ) -> Iterator[Gate]:
-    """Ask that no group of buyers pays for the average: its ranking, and its honest buyers' tier."""
+    """Ask that no group of buyers pays for the average: its ranking, and its honest buyers' tier.
+
+    Where honest quality users become fewer everywhere, a group is harmed by what it loses beyond that: how
+    many the level of the whole costs is what the swap set asks.
+    """
+    fewer = min(_honest_change(champion, challenger, y == 0), 0.0) if champion else 0.0
     for name, rows in groups.items():
         title, key = f"it harms no group: {WORDS[name]}", f"slice_{name}"
         if champion is None:
@@ -153,7 +165,7 @@ def slice_gates(
         if honest.sum() < limits.slice_rows:
             yield Gate(key, title, f"too few to judge ({int(rows.sum())} rows)", "", Verdict.open)
             continue
-        approval = float(challenger.quality[honest].mean() - champion.quality[honest].mean())
+        approval = _honest_change(champion, challenger, honest)
         enough = int(y[rows].sum()) >= limits.slice_positives
         gap = gap_of(rows) if enough else None
         hurt = gap is not None and gap.value < -limits.slice_roc_auc_loss and gap.high < 0
@@ -161,11 +173,18 @@ def slice_gates(
         yield Gate(
             key,
             title,
-            f"{said}honest quality users {approval:+.1%}",
-            f"not below {-limits.slice_roc_auc_loss:+.2f}, {-limits.slice_approval_loss:+.0%}",
-            _verdict(not hurt and approval >= -limits.slice_approval_loss),
+            f"{said}honest quality users {approval:+.1%}" + (f" ({fewer:+.1%} of all)" if fewer else ""),
+            f"not below {-limits.slice_roc_auc_loss:+.2f}, {-limits.slice_approval_loss:+.0%}"
+            + (" beyond all" if fewer else ""),
+            _verdict(not hurt and round(approval - fewer, 9) >= -limits.slice_approval_loss),
             approval,
         )
+
+
+def _honest_change(champion: Views, challenger: Views, honest: Mask) -> float:
+    if not honest.any():
+        return 0.0
+    return float(challenger.quality[honest].mean() - champion.quality[honest].mean())
 
 
 def swap_gate(swapped: SwapSet | None, limits: Limits) -> Gate:
@@ -173,8 +192,10 @@ def swap_gate(swapped: SwapSet | None, limits: Limits) -> Gate:
     title = "it changes few buyers' tier (swap set)"
     if swapped is None:
         return Gate("swap_set", title, NOBODY, f"at most {limits.swap_share:.0%}", Verdict.open)
+    before = swapped.kept + swapped.lost
+    share = f"{swapped.share:.1%} of {before:,}" if before else "the serving model approves nobody"
     figure = (
-        f"{swapped.share:.1%} of {swapped.kept + swapped.lost:,}: {swapped.gained:,} gain "
+        f"{share}: {swapped.gained:,} gain "
         f"({swapped.gained_fen / 100:,.0f} yuan), {swapped.lost:,} lose ({swapped.lost_fen / 100:,.0f} yuan)"
     )
     verdict = Verdict.passed if swapped.share <= limits.swap_share else Verdict.ask
@@ -199,9 +220,16 @@ def drift_gate(score_psi: float, features: Mapping[str, float], limits: Limits) 
     )
 
 
-def same_features_gate(names: Sequence[str], champion: Sequence[str] | None, *, versions: str) -> Gate:
-    """Ask that the model reads what the serving model reads, as the same catalog defines it."""
+def same_features_gate(
+    names: Sequence[str], champion: Sequence[str] | None, *, versions: str, damage: str = ""
+) -> Gate:
+    """Ask that the model reads what the serving model reads, as the same catalog defines it.
+
+    A serving model that cannot be read cannot be compared with; a person decides then.
+    """
     title = "it reads the features that the serving model reads"
+    if damage:
+        return Gate("same_features", title, damage, "the same list, or a person's approval", Verdict.ask)
     if champion is None:
         return Gate("same_features", title, NOBODY, "the same list", Verdict.open)
     added = [n for n in names if n not in set(champion)]

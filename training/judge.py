@@ -67,6 +67,8 @@ class Case:
         Where the challenger lies as files.
     champion_learned_until : str or None
         When the last label that the champion learned from was complete, ISO 8601.
+    damage : str
+        Why the model in charge cannot be read, if it cannot.
     policy : Policy
         Who is a quality user; one that leaves the cut-off to the model gets each model's own.
     """
@@ -77,6 +79,7 @@ class Case:
     directory: Path
     champion: LoadedModel | None = None
     champion_learned_until: str | None = None
+    damage: str = ""
     policy: Policy
     limits: Limits
 
@@ -119,7 +122,7 @@ def judge(case: Case) -> Judgement:
     if champion:
         swapped = swap_set(champion.quality, challenger.quality, y=case.lesson.judged.y, asked_fen=asked)
     gates = [
-        same_features_gate(names, known, versions=other),
+        same_features_gate(names, known, versions=other, damage=case.damage),
         information_gate(
             case.examined.report.silent_features,
             known=informative(case.champion.score) if case.champion else None,
@@ -127,7 +130,7 @@ def judge(case: Case) -> Judgement:
         unseen_gate(instant(case.lesson.judged.as_of.min()).isoformat(), case.champion_learned_until),
         chance_gate(_auc(case, challenger.p)),
         *ranking_gates(gaps, case.limits),
-        money_gate(gaps, case.limits),
+        money_gate(gaps, case.limits, approves=champion is None or bool(champion.quality.any())),
         *calibration_gates(
             _calibration(case, challenger.p),
             _calibration(case, champion.p) if champion else None,

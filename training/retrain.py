@@ -12,7 +12,14 @@ import pyarrow as pa
 
 from decisions.policy import NOTICE, Policy
 from models.buyer_score import BuyerScore
-from models.registry import BUYER_SCORE, LoadedModel, ModelVersion, Registry, RegistryUnavailable
+from models.registry import (
+    BUYER_SCORE,
+    LoadedModel,
+    ModelDamaged,
+    ModelVersion,
+    Registry,
+    RegistryUnavailable,
+)
 from models.succession import SETTLED
 
 from .dataset import build_dataset
@@ -229,8 +236,11 @@ class _Retraining:
         return score
 
     def _published(self, case: Case) -> RetrainReport:
-        champion, until = patiently(self._champion, delays=self.order.delays)
-        case = replace(case, champion=champion, champion_learned_until=until)
+        try:
+            champion, until = patiently(self._champion, delays=self.order.delays)
+            case = replace(case, champion=champion, champion_learned_until=until)
+        except ModelDamaged as error:
+            case = replace(case, damage=str(error))
         self.on_step(STEPS[6])
         judgement, report = judge(case), case.examined.report
         page = gates_page(case, judgement, report)

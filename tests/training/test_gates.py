@@ -94,15 +94,42 @@ def views(approved: int, n: int = 200) -> Views:
 def test_a_slice_is_hurt_by_a_lost_ranking_beyond_chance_or_by_lost_approvals(
     approved: int, gap: Interval, verdict: Verdict
 ) -> None:
-    y = np.zeros(220, dtype=np.int64)
-    y[200:] = 1
-    champion = Views(np.zeros(220), np.arange(220) < 100)
-    challenger = Views(np.zeros(220), np.arange(220) < approved)
-    rows = np.ones(220, dtype=bool)
+    y = np.zeros(420, dtype=np.int64)
+    y[200:220] = 1
+    others = np.arange(420) >= 220
+    champion = Views(np.zeros(420), np.arange(420) < 100)
+    challenger = Views(np.zeros(420), (np.arange(420) < approved) | others)
     (gate,) = slice_gates(
-        {"new": rows}, y=y, champion=champion, challenger=challenger, gap_of=lambda _: gap, limits=LIMITS
+        {"new": ~others}, y=y, champion=champion, challenger=challenger, gap_of=lambda _: gap, limits=LIMITS
     )
     assert gate.verdict is verdict
+
+
+@pytest.mark.parametrize(("others_lost", "verdict"), [(60, PASS), (40, PASS), (39, FAIL)])
+def test_where_all_honest_buyers_lose_the_tier_a_slice_is_hurt_by_what_it_loses_beyond_them(
+    others_lost: int, verdict: Verdict
+) -> None:
+    here = np.arange(400) < 200
+    challenger = np.ones(400, dtype=bool)
+    challenger[:60] = challenger[200 : 200 + others_lost] = False
+    (gate,) = slice_gates(
+        {"new": here},
+        y=np.zeros(400, dtype=np.int64),
+        champion=Views(np.zeros(400), np.ones(400, dtype=bool)),
+        challenger=Views(np.zeros(400), challenger),
+        gap_of=lambda _: Interval(0.0, 0.0, 0.0),
+        limits=LIMITS,
+    )
+    assert gate.verdict is verdict
+
+
+def test_where_the_serving_model_approves_nobody_a_person_decides_about_money() -> None:
+    gaps = {"loss_share": Interval(0.06, 0.01, 0.13)}
+    assert money_gate(gaps, LIMITS).verdict is FAIL
+    gate = money_gate(gaps, LIMITS, approves=False)
+    assert (gate.verdict, gate.figure.endswith("the serving model approves nobody")) == (ASK, True)
+    assert money_gate({"loss_share": Interval(0.0, 0.0, 0.0)}, LIMITS, approves=False).verdict is PASS
+    assert swap_gate(SwapSet(0, 7, 0, 500, 0, 0, 0), LIMITS).figure.startswith("the serving model approves")
 
 
 def test_a_slice_too_small_to_judge_says_so() -> None:

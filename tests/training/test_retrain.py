@@ -19,7 +19,7 @@ import training.judge
 from decisions.policy import GUARANTEED
 from features.errors import BadInput
 from models import trees
-from models.registry import CUT_OFF_TAG, ModelDamaged, Registry, RegistryUnavailable
+from models.registry import CUT_OFF_TAG, Registry, RegistryUnavailable
 from models.self_check import digest
 from models.succession import SETTLED, changes, promote, rollback
 from tests.models.conftest import new_score, rows
@@ -304,11 +304,15 @@ def test_with_mlflow_away_the_finished_model_is_kept_and_picked_up_by_the_next_r
     assert (line.tags[VERDICT][:7], digest(stored)) == ("promote", bytes_kept)
 
 
-def test_a_damaged_champion_is_named_and_not_silently_replaced(
+def test_beside_a_damaged_champion_the_new_model_waits_for_a_person(
     order: Order, tmp_path: Path, log: pa.Table
 ) -> None:
     trees = next(tmp_path.glob("mlartifacts/models/*/artifacts/data/buyer_score/trees.txt"))
     trees.write_text(trees.read_text().replace("leaf_value=", "leaf_value=9", 1))
-    with pytest.raises(ModelDamaged, match="version 1 of buyer-score is damaged"):
-        retrain(log, order)
-    assert Registry(order.tracking_uri).champion_version() == "1"
+    report = retrain(log, order)
+    (held,) = [gate for gate in report.gates if gate.holds]
+    assert "version 1 of buyer-score is damaged" in held.figure
+    registry = Registry(order.tracking_uri)
+    assert (report.outcome, registry.champion_version()) == ("held", "1")
+    promote(registry, "2", reason="version 1 is damaged", by="a person")
+    assert registry.champion_version() == "2"
