@@ -24,11 +24,13 @@ locked, shutting down or cancelled, system trouble."""
 SESSION: Final = {
     "application_name": "buyer-tier",
     "timezone": "UTC",
+    "default_transaction_isolation": "read committed",
     "jit": "off",
     "plan_cache_mode": "force_generic_plan",
 }
 """Every query of the service looks a few rows up by an index: planning it anew, or compiling it, costs more
-than running it."""
+than running it. In a stricter isolation, which a database may have as its default, a decision that waited its
+turn would not see the one that it waited for."""
 
 
 async def _kept(_connection: object) -> None:
