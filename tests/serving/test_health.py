@@ -152,3 +152,26 @@ async def test_a_fault_of_ours_is_a_problem_document_and_not_a_broken_connection
     assert answer.status_code == 500
     assert answer.json()["type"] == "urn:buyer-tier:problem:internal-error"
     assert answer.json()["request_id"] in capsys.readouterr().out
+
+
+async def test_the_log_of_a_fault_has_its_place_and_type_but_not_its_text(
+    client: httpx.AsyncClient,
+    app: object,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    buyer_id = "secret-buyer"
+
+    async def fail(*_: object, **__: object) -> None:
+        try:
+            raise KeyError(buyer_id)
+        except KeyError as error:
+            raise RuntimeError(buyer_id) from error
+
+    monkeypatch.setattr(app.state.service, "decide", fail)  # type: ignore[attr-defined]
+    assert (await client.post(DECISIONS, json=request())).status_code == 500
+    logged = capsys.readouterr()
+    assert "RuntimeError" in logged.out
+    assert "KeyError" in logged.out
+    assert "in fail" in logged.out
+    assert "secret-buyer" not in logged.out + logged.err
