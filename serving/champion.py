@@ -13,6 +13,7 @@ import numpy.typing as npt
 import structlog
 
 from features.catalog import CATALOG
+from features.warm import warm
 from models.buyer_score import BuyerScore
 from models.evidence import assess_buyer
 from models.reasons import Reason
@@ -158,13 +159,17 @@ def explained(score: BuyerScore, vectors: list[bytes]) -> list[list[Reason]]:
 
 
 def _tried(model: LoadedModel) -> LoadedModel:
-    """Refuse a model of another catalog; let one buyer warm up the kernel, the trees and the reasons."""
+    """Refuse a model of another catalog; warm up what is compiled, and by one buyer trees and reasons.
+
+    What is compiled, or read from the disk, at a first request holds up every other one.
+    """
     if model.catalog_version != CATALOG.version:
         raise Unavailable(
             "model",
             f"version {model.version} was trained on catalog {model.catalog_version}, this service computes "
             f"catalog {CATALOG.version}; train again",
         )
+    warm()
     tried = assess_buyer([], buyer_id="warm-up", as_of=datetime(2026, 1, 1, tzinfo=UTC), score=model.score)
     model.score.explain(tried.vector)
     return model

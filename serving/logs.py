@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from typing import Any
 
 import msgspec
@@ -40,6 +41,16 @@ def configure_logs(*, quiet: bool = False) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def trace_of(error: BaseException) -> str:
+    """Tell the places and types of an error and its causes, not their texts: those may name a buyer."""
+    told: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        told.append("".join(traceback.format_tb(cause.__traceback__)) + type(cause).__qualname__)
+        cause = cause.__cause__ or cause.__context__
+    return "\n".join(reversed(told))
 
 
 def _json(line: dict[str, Any], **_: Any) -> bytes:

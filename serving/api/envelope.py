@@ -10,6 +10,7 @@ from typing import Final
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..logs import trace_of
 from ..metrics import Metrics
 from .problems import Problem, response
 
@@ -41,8 +42,14 @@ class Envelope:
 
         try:
             await self._app(scope, receive, send_with_id)
-        except Exception:
-            log.exception("failed", request_id=request_id, method=scope["method"], route=_route(scope))
+        except Exception as error:
+            log.error(
+                "failed",
+                request_id=request_id,
+                method=_method(scope),
+                route=_route(scope),
+                trace=trace_of(error),
+            )
             if not status:
                 broken = Problem(500, "the service failed; the log has the request id")
                 await response(broken, request_id=request_id)(scope, receive, send_with_id)

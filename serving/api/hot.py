@@ -17,7 +17,9 @@ from typing import Final
 import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..errors import AfterSaleConflict, Unavailable
+from features.errors import BadInput
+
+from ..errors import Unavailable
 from ..metrics import Metrics
 from ..scoring import ScoringService
 from ..service import Decided, DecisionService
@@ -98,7 +100,7 @@ class Hot:
         scope["route"] = _DECIDE
         try:
             decided = await self._service.decide(asked.request, digest=asked.digest, decided_at=now)
-        except (AfterSaleConflict, Unavailable) as error:
+        except (BadInput, Unavailable) as error:
             await problems.answered(error, scope, receive, send)
             return
         await self._answer_decided(decided, send)
@@ -120,7 +122,7 @@ class Hot:
         scope["route"] = _SCORE
         try:
             scored = await self._scoring.score(buyer_id, as_of=now, explain=True)
-        except Unavailable as error:
+        except (BadInput, Unavailable) as error:
             await problems.answered(error, scope, receive, send)
             return
         await _send(send, 200, _encode(shown(scored)), [])

@@ -14,10 +14,16 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from features.errors import BadInput
+
 from ..errors import AfterSaleConflict, ModelGone, Unavailable
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = "1"
+UNREADABLE: Final = (
+    "nothing was decided or scored: a buyer's events in the event log cannot be evaluated together, as when "
+    "their amounts add up to 2^63 fen or more"
+)
 SLUGS: Final = {
     401: "unauthenticated",
     403: "missing-scope",
@@ -68,16 +74,16 @@ def response(problem: Problem, *, request_id: str | None) -> Response:
     )
 
 
-def problem_of(error: AfterSaleConflict | Unavailable) -> Problem:
+def problem_of(error: BadInput | Unavailable) -> Problem:
     """Give the problem that a refusal of the service is."""
     if isinstance(error, AfterSaleConflict):
         return Problem(409, str(error))
+    if isinstance(error, BadInput):  # its text names the buyer
+        return Problem(422, UNREADABLE)
     return Problem(503, f"send the request again: {error}", headers={"Retry-After": RETRY_AFTER_SECONDS})
 
 
-async def answered(
-    error: AfterSaleConflict | Unavailable, scope: Scope, receive: Receive, send: Send
-) -> None:
+async def answered(error: BadInput | Unavailable, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a refusal without the application's handlers."""
     await response(problem_of(error), request_id=scope.get("request_id"))(scope, receive, send)
 
@@ -121,7 +127,7 @@ def install(app: FastAPI) -> None:
         return answer(request, invalid(error.errors()))
 
     async def refusal(request: Request, error: Exception) -> Response:
-        assert isinstance(error, AfterSaleConflict | Unavailable)
+        assert isinstance(error, BadInput | Unavailable)
         return answer(request, problem_of(error))
 
     async def gone(request: Request, error: Exception) -> Response:
@@ -130,6 +136,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, refused)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, parameters)
-    app.add_exception_handler(AfterSaleConflict, refusal)
+    app.add_exception_handler(BadInput, refusal)
     app.add_exception_handler(ModelGone, gone)
     app.add_exception_handler(Unavailable, refusal)

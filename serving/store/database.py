@@ -24,11 +24,16 @@ locked, shutting down or cancelled, system trouble."""
 SESSION: Final = {
     "application_name": "buyer-tier",
     "timezone": "UTC",
+    "default_transaction_isolation": "read committed",
     "jit": "off",
     "plan_cache_mode": "force_generic_plan",
 }
 """Every query of the service looks a few rows up by an index: planning it anew, or compiling it, costs more
-than running it."""
+than running it. In a stricter isolation, which a database may have as its default, a decision that waited its
+turn would not see the one that it waited for."""
+
+
+READY: Final = "SELECT version_num, current_setting('transaction_read_only')::bool FROM alembic_version"
 
 
 async def _kept(_connection: object) -> None:
@@ -94,9 +99,11 @@ class Database:
             yield connection
 
     async def check(self) -> None:
-        """Raise Unavailable unless the database answers and has the schema of this code."""
+        """Raise Unavailable unless the database answers, takes writes and has the schema of this code."""
         async with self.connection() as connection:
-            found = await connection.fetchval("SELECT version_num FROM alembic_version")
+            found, read_only = await connection.fetchrow(READY) or (None, False)
+        if read_only:
+            raise Unavailable("database", "it is read-only")
         if found != newest_version():
             raise Unavailable("database", f"its schema is {found}, this service needs {newest_version()}")
 

@@ -26,12 +26,16 @@ FORGET: Final = sa.text("""
 WITH here AS (
     SELECT (SELECT system_identifier::text FROM pg_control_system()) || ' ' || current_database()
         || ' ' || 'buyer_profiles'::regclass::oid AS database
-), new AS (INSERT INTO profiles_made_in SELECT database FROM here ON CONFLICT DO NOTHING RETURNING 1)
+), new AS (INSERT INTO profiles_made_in SELECT database FROM here ON CONFLICT DO NOTHING RETURNING 1),
+others AS (
+    DELETE FROM profiles_made_in AS m USING here WHERE m.database <> here.database RETURNING 1
+)
 UPDATE buyer_profiles SET packed = NULL, seen = NULL, seen_from = NULL
-WHERE packed IS NOT NULL AND EXISTS (SELECT FROM new)
+WHERE packed IS NOT NULL AND (EXISTS (SELECT FROM new) OR EXISTS (SELECT FROM others))
 """)
 """A profile's snapshot counts in the transactions of the database that made it. In another one, after a
-restore, it would hide events: so there every history is packed anew."""
+restore, it would hide events: so there every history is packed anew. Rows restored into tables that were
+migrated before bring the name of the database that they come from, and count as such."""
 
 
 def migrate(url: str) -> None:

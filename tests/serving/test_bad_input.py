@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from serving.store.keys import PREFIX
-from tests.serving.conftest import MakeKey
-from tests.serving.scenes import BASE, request
+from tests.serving.conftest import Add, MakeKey
+from tests.serving.scenes import ASKED_AT, BASE, event, request
 
 DECISIONS = "/v1/refund-decisions"
 MIB = 1 << 20
@@ -172,3 +172,25 @@ async def test_the_request_id_is_the_clients_or_a_new_one(client: httpx.AsyncCli
     odd = await client.get("/nowhere", headers={"X-Request-ID": "no good"})
     assert given.headers["x-request-id"] == given.json()["request_id"] == "abc-1"
     assert odd.headers["x-request-id"] != "no good"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/v1/refund-decisions", request(buyer_id="rich", requested_at=None)),
+        ("POST", "/v1/refund-decisions?explain=true", request(buyer_id="rich", requested_at=None)),
+        ("GET", "/v1/buyers/rich/score", None),
+        ("POST", "/v1/scores", {"buyer_ids": ["good", "rich"]}),
+    ],
+)
+async def test_a_history_whose_amounts_overflow_is_refused_without_naming_the_buyer(
+    client: httpx.AsyncClient, add: Add, method: str, path: str, body: Any
+) -> None:
+    paid = {"shop_id": "S-1", "amount_fen": 2**63 - 1}
+    await add([event(f"p{n}", "rich", "order_paid", ASKED_AT, order_id=f"R-{n}", **paid) for n in range(2)])
+    answer = await client.request(method, path, json=body)
+    assert answer.status_code == 422
+    assert "event log" in answer.json()["detail"]
+    assert "rich" not in answer.text
+    good = request(after_sale_id="AS-good", requested_at=None)
+    assert (await client.post("/v1/refund-decisions", json=good)).status_code == 201

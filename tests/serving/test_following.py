@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from itertools import pairwise
@@ -221,3 +223,15 @@ def test_a_rollback_is_followed_too(registry: Registry) -> None:
     rollback(registry, reason="complaints")
     champion.refresh()
     assert champion.current().version == "1"
+
+
+def test_once_a_model_is_in_charge_nothing_is_left_to_compile() -> None:
+    code = """
+from features import fold
+from serving.champion import Champion
+from tests.serving.scenes import FakeModels
+Champion(FakeModels(), poll_seconds=60).refresh()
+print(*(len(part.signatures) for part in (fold.absorb, fold.fold, fold.read_vector)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "1 1 1"

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
+import asyncpg
 import httpx
 import pytest
 
@@ -152,3 +153,43 @@ async def test_a_fault_of_ours_is_a_problem_document_and_not_a_broken_connection
     assert answer.status_code == 500
     assert answer.json()["type"] == "urn:buyer-tier:problem:internal-error"
     assert answer.json()["request_id"] in capsys.readouterr().out
+
+
+async def test_the_log_of_a_fault_has_its_place_and_type_but_not_its_text(
+    client: httpx.AsyncClient,
+    app: object,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    buyer_id = "secret-buyer"
+
+    async def fail(*_: object, **__: object) -> None:
+        try:
+            raise KeyError(buyer_id)
+        except KeyError as error:
+            raise RuntimeError(buyer_id) from error
+
+    monkeypatch.setattr(app.state.service, "decide", fail)  # type: ignore[attr-defined]
+    assert (await client.post(DECISIONS, json=request())).status_code == 500
+    logged = capsys.readouterr()
+    assert "RuntimeError" in logged.out
+    assert "KeyError" in logged.out
+    assert "in fail" in logged.out
+    assert "secret-buyer" not in logged.out + logged.err
+
+
+async def test_not_ready_while_the_database_is_read_only(
+    client: httpx.AsyncClient, app: object, url: str
+) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute("ALTER DATABASE postgres SET default_transaction_read_only = on")
+    try:
+        await app.state.database._pool.expire_connections()  # type: ignore[attr-defined]
+        ready = await client.get("/readyz")
+        decided = await client.post(DECISIONS, json=request())
+    finally:
+        await connection.execute("SET default_transaction_read_only = off")
+        await connection.execute("ALTER DATABASE postgres RESET default_transaction_read_only")
+        await connection.close()
+    assert (ready.status_code, decided.status_code) == (503, 503)
+    assert "read-only" in ready.json()["detail"]

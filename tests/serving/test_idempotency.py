@@ -17,6 +17,7 @@ from tests.serving.conftest import Add, client_of, live
 from tests.serving.scenes import NOW, FakeModels, good_history, request
 
 DECISIONS = "/v1/refund-decisions"
+WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 
 
 async def test_the_same_request_gets_the_stored_bytes_again(client: httpx.AsyncClient) -> None:
@@ -145,3 +146,27 @@ async def test_one_id_for_many_buyers_at_once_is_decided_for_one(
         answers = await at_once(address, headers, bodies)
     assert Counter(a.status_code for a in answers) == {201: 1, 409: 19}
     assert await rows(url) == 1
+
+
+async def test_two_services_refund_an_order_once_whatever_isolation_the_database_defaults_to(
+    app: FastAPI, settings: Settings, url: str, headers: dict[str, str], add: Add
+) -> None:
+    await add(good_history())
+    other = create_app(settings, database_url=url, models=FakeModels(), clock=lambda: NOW)
+    connection = await asyncpg.connect(url)
+    await connection.execute("ALTER DATABASE postgres SET default_transaction_isolation = 'repeatable read'")
+    try:
+        async with client_of(app, headers) as one, client_of(other, headers) as two:
+            await connection.execute("SELECT pg_advisory_lock(2, hashtext('O-now'))")
+            asked = [
+                asyncio.create_task(client.post(DECISIONS, json=request(after_sale_id=f"AS-{n}")))
+                for n, client in enumerate((one, two))
+            ]
+            while await connection.fetchval(WAITING) < 2:
+                await asyncio.sleep(0.01)
+            await connection.execute("SELECT pg_advisory_unlock_all()")
+            answers = await asyncio.gather(*asked)
+    finally:
+        await connection.execute("ALTER DATABASE postgres RESET default_transaction_isolation")
+        await connection.close()
+    assert Counter(a.json()["outcome"] for a in answers) == {"auto_refund": 1, "manual_review": 1}

@@ -145,6 +145,18 @@ async def test_profiles_of_another_database_are_forgotten(connection: Any, add: 
     assert await look(connection, ASKED_AT, "good") == [False]
 
 
+async def test_rows_of_another_database_restored_into_a_migrated_one_are_forgotten_once(
+    connection: Any, add: Add, url: str
+) -> None:
+    await add(good_history())
+    await look(connection, ASKED_AT, "good")
+    await connection.execute("INSERT INTO profiles_made_in VALUES ('elsewhere')")
+    migrate(url)
+    assert await look(connection, ASKED_AT, "good") == [False]
+    migrate(url)
+    assert await look(connection, ASKED_AT, "good") == [True]
+
+
 @pytest.mark.parametrize("seed", range(6))
 async def test_whatever_arrives_in_whatever_order_the_bytes_are_those_of_the_log(
     connection: Any, add: Add, seed: int
