@@ -43,9 +43,7 @@ class ReasonGroups:
 
     def grouped(self, contributions: NDArray[np.float64]) -> NDArray[np.float64]:
         """Add up contributions (n, n_features + 1) by code, to (n, n_codes + 1); the base stays last."""
-        out = np.zeros((contributions.shape[0], len(self.unique) + 1))
-        np.add.at(out.T, self._target, contributions.T)
-        return out
+        return np.array([np.bincount(self._target, weights=row) for row in contributions])
 
     @cached_property
     def _target(self) -> NDArray[np.int64]:
@@ -59,8 +57,8 @@ class ReasonGroups:
         return [self._rank(codes, row[:-1], limit) for row in self.grouped(contributions).tolist()]
 
     def _rank(self, codes: Sequence[str], effects: Sequence[float], limit: int | None) -> list[Reason]:
-        order = sorted(range(len(codes)), key=lambda i: (-abs(effects[i]), codes[i]))
-        return [self._reason(codes[i], effects[i]) for i in order[:limit] if effects[i] != 0.0]
+        order = sorted(zip([-abs(effect) for effect in effects], codes, effects, strict=True))
+        return [self._reason(code, effect) for _, code, effect in order[:limit] if effect != 0.0]
 
     def _reason(self, code: str, contribution: float) -> Reason:
         return Reason(code, self.texts.get(code) or {"zh": code, "en": code}, contribution)

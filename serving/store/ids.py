@@ -5,16 +5,14 @@ from __future__ import annotations
 import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Final
-from uuid import UUID
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND: Final = timedelta(milliseconds=1)
-MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def new_id(at: datetime) -> str:
     """Make a UUID of version 7 (RFC 9562, 5.7): it begins with the time, here to the microsecond (6.2)."""
-    microseconds = (at - EPOCH) % MILLISECOND // MICROSECOND
+    microseconds = at.microsecond % 1000
     return _uuid7(at, microseconds << 62 | secrets.randbits(62))
 
 
@@ -26,4 +24,5 @@ def first_id(at: datetime) -> str:
 def _uuid7(at: datetime, random: int) -> str:
     milliseconds = max(0, (at - EPOCH) // MILLISECOND)
     high, low = random >> 62, random & (1 << 62) - 1
-    return str(UUID(int=milliseconds << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low))
+    text = f"{milliseconds << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
