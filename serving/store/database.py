@@ -25,12 +25,14 @@ SESSION: Final = {
     "application_name": "buyer-tier",
     "timezone": "UTC",
     "default_transaction_isolation": "read committed",
+    "synchronous_commit": "on",
     "jit": "off",
     "plan_cache_mode": "force_generic_plan",
 }
 """Every query of the service looks a few rows up by an index: planning it anew, or compiling it, costs more
 than running it. In a stricter isolation, which a database may have as its default, a decision that waited its
-turn would not see the one that it waited for."""
+turn would not see the one that it waited for; where commits do not wait for the disk, an answer would outlive
+its decision."""
 
 
 READY: Final = "SELECT version_num, current_setting('transaction_read_only')::bool FROM alembic_version"
