@@ -181,6 +181,8 @@ def told(answer: httpx.Response) -> tuple[Any, ...]:
     ],
 )
 async def test_both_ways_answer_alike(twice: Any, body: Any) -> None:
+    first = request(after_sale_id="AS-before")
+    await twice[0].post(DECISIONS, json=first | {"order": first["order"] | {"order_id": "O-before"}})
     answers = []
     for n, client in enumerate(twice):
         own = body | {"after_sale_id": f"AS-{n}"} if isinstance(body, dict) else body
