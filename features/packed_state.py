@@ -143,7 +143,7 @@ class State:
             self.orders,
             self.tables,
             self.latest,
-            _columns_of(tuple(self.plan.selectors["entity"].tolist())),
+            _columns(self.plan),
             self.plan.selectors,
             self.plan.kind_start,
             self.plan.kind_selector,
@@ -171,7 +171,8 @@ class State:
 
     def _new(self, placed: Sequence[Placed], names: Ints) -> list[int]:
         """Pick the positions of events that are not there yet; the first of them must come after the last."""
-        there = set(self.recent["event"].tolist())
+        recent = self.recent["event"]
+        there = set(recent[np.isin(recent, names[:, 0])].tolist())
         keep = []
         last = (int(self.head[LAST_RECORDED]), int(self.head[LAST_OCCURRED]), self.last_id)
         for i, (event, name) in enumerate(zip(placed, names[:, 0].tolist(), strict=True)):
@@ -233,16 +234,14 @@ def _widths(plan: Plan) -> tuple[int, ...]:
     return _widths_of(tuple(plan.selectors["entity"].tolist()))
 
 
-@lru_cache(maxsize=8)
-def _columns_of(entities: tuple[int, ...]) -> Ints:
+def _columns(plan: Plan) -> Ints:
     """Give each distinct selector its column among those of its entity."""
+    entities = plan.selectors["entity"].tolist()
     return np.array([entities[:s].count(entity) for s, entity in enumerate(entities)], np.int64)
 
 
 def _longer(table: npt.NDArray, more: int) -> npt.NDArray:  # type: ignore[type-arg]
-    longer = np.empty((len(table) + more, *table.shape[1:]), table.dtype)
-    longer[: len(table)] = table  # np.concatenate first works out the type of records, which takes longer
-    return longer
+    return np.concatenate([table, np.empty((more, *table.shape[1:]), table.dtype)])
 
 
 def sum_start(plan: Plan) -> Ints:
