@@ -21,6 +21,7 @@ from .commands import (
     load,
     models,
     policy,
+    policy_store,
     retrain,
     score,
     serve,
@@ -51,6 +52,7 @@ app.command()(score.score)
 app.command()(decide.decide)
 app.command()(explain.explain)
 app.add_typer(keys.app, name="keys")
+policy_store.add_to(policy.app)
 app.add_typer(policy.app, name="policy")
 app.command()(doctor.doctor)
 

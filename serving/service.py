@@ -6,12 +6,11 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeAlias
 
 from decisions.engine import decide
-from decisions.policy import NOTICE, Policy, with_guarantee
+from decisions.policy import Policy, with_guarantee
 from decisions.request import RefundRequest
 from decisions.tiers import Tier
 from features.errors import BadInput
@@ -23,6 +22,7 @@ from .champion import Champion
 from .errors import AfterSaleConflict
 from .gathering import WAITING, Gathering
 from .histories import Known, known_of
+from .policies import Policies
 from .store import decisions as decision_store
 from .store import profiles
 from .store.database import Database
@@ -51,8 +51,15 @@ class _Ask:
     decided_at: datetime
 
 
-_Ahead: TypeAlias = dict[str, Tier]
-"""What the decisions of a group, made but not stored yet, change for the next of them: the tier by buyer."""
+@dataclass(slots=True)
+class _Ahead:
+    """The policy of a group, and what its decisions, made but not stored yet, change for the next of them.
+
+    ``tiers`` is by buyer.
+    """
+
+    policy: Policy
+    tiers: dict[str, Tier] = field(default_factory=dict)
 
 
 class DecisionService:
@@ -62,8 +69,9 @@ class DecisionService:
     ----------
     database : Database
     champion : Champion
-    policy : Policy
-        One that leaves the cut-off to the model is completed with each model's guaranteed one.
+    policies : Policies
+        Which policy is in force; by default the notice unless another was activated. One that leaves the
+        cut-off to the model is completed with each model's guaranteed one.
     observe : callable
         Told the name and the seconds of each stage: of a group, but for ``wait``, which is each request's.
     waiting : int
@@ -75,11 +83,12 @@ class DecisionService:
         *,
         database: Database,
         champion: Champion,
-        policy: Policy = NOTICE,
+        policies: Policies | None = None,
         observe: Observe = lambda _stage, _seconds: None,
         waiting: int = WAITING,
     ) -> None:
-        self.database, self.champion, self.policy, self._observe = database, champion, policy, observe
+        self.database, self.champion, self._observe = database, champion, observe
+        self.policies = policies or Policies()
         self._turns = Gathering[_Ask, Decided](
             self._decide, apart=_apart, limit=waiting, waited=lambda seconds: observe("wait", seconds)
         )
@@ -121,8 +130,9 @@ class DecisionService:
                 new = [i for i, a in enumerate(asked) if a.after_sale_id not in before]
                 buyers = [(asked[i].buyer_id, asked[i].as_of) for i in new]
                 histories = await known_of(connection, buyers, [found[i].profile for i in new])
+                await self.policies.keep_up(connection, found[0].policy_epoch)
             with self._stage("assess"):
-                ahead: _Ahead = {}
+                ahead = _Ahead(self.policies.at(max(ask.decided_at for ask in asks)))
                 made = {
                     i: self._made(asks[i], found[i], history, ahead)
                     for i, history in zip(new, histories, strict=True)
@@ -148,7 +158,8 @@ class DecisionService:
         model, request = self.champion.current(), ask.request
         buyer_id, as_of = request.buyer_id, request.requested_at
         buyer = assess_vector(history.vector, buyer_id=buyer_id, as_of=as_of, score=model.score)
-        policy, previous = self.in_force(model), ahead.get(buyer_id, found.latest_tier)
+        policy = with_guarantee(ahead.policy, model.guaranteed_cut_off)
+        previous = ahead.tiers.get(buyer_id, found.latest_tier)
         made = decide(
             request,
             buyer=buyer.evidence,
@@ -173,13 +184,13 @@ class DecisionService:
             decided_at=ask.decided_at,
         )
         row = record.row_of(case, digest=ask.digest)
-        ahead[buyer_id] = made.tier
+        ahead.tiers[buyer_id] = made.tier
         failed = next((verdict.code for verdict in made.rules if not verdict.passed), None)
         return Decided(row=row, created=True, failed_rule=failed)
 
-    def in_force(self, model: LoadedModel) -> Policy:
+    def in_force(self, model: LoadedModel, now: datetime) -> Policy:
         """Give the policy as it is with a model."""
-        return with_guarantee(self.policy, model.guaranteed_cut_off)
+        return with_guarantee(self.policies.at(now), model.guaranteed_cut_off)
 
     async def explain(self, rows: list[DecisionRow]) -> list[bytes]:
         """Give the answers of stored decisions with their reasons, by the models that made them."""

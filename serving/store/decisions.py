@@ -109,7 +109,7 @@ READ: Final = f"""
 SELECT pg_current_snapshot()::text AS seen, {profiles.PARTS},
     EXISTS (SELECT FROM decisions AS k WHERE k.after_sale_id = asked.after_sale_id) AS known,
     (SELECT d.tier FROM decisions AS d WHERE d.buyer_id = asked.buyer_id ORDER BY d.decision_id DESC LIMIT 1),
-    heard.*, granted.*
+    heard.*, granted.*, (SELECT max(activation_id) FROM policy_activations) AS policy_epoch
 FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[])
     WITH ORDINALITY AS asked (after_sale_id, buyer_id, order_id, as_of, n)
 LEFT JOIN buyer_profiles AS p ON p.buyer_id = asked.buyer_id
@@ -142,12 +142,15 @@ class Read:
         Of the buyer's newest decision; ids sort by the time of the decision.
     order : OrderEvidence
         What the log and earlier decisions say of the order; of what was paid, the log's word goes first.
+    policy_epoch : int or None
+        The newest act on policies.
     """
 
     profile: Found
     known: bool
     latest_tier: Tier | None
     order: OrderEvidence
+    policy_epoch: int | None
 
 
 async def take_turns(connection: Connection, asked: Sequence[Asked]) -> None:
@@ -164,14 +167,28 @@ async def read(connection: Connection, asked: Sequence[Asked]) -> list[Read]:
 
 
 def _read(row: Any) -> Read:
-    (seen, packed, tail, changed, known, tier, foreign, shipped, refunded, paid, unheard, paid_before) = row
+    (
+        seen,
+        packed,
+        tail,
+        changed,
+        known,
+        tier,
+        foreign,
+        shipped,
+        refunded,
+        paid,
+        unheard,
+        paid_before,
+        epoch,
+    ) = row
     order = OrderEvidence(
         shipped=bool(shipped),
         refunded_fen=int(refunded or 0) + unheard,
         paid_amount_fen=paid_before if paid is None else paid,
         of_another_buyer=bool(foreign),
     )
-    return Read(Found(seen, packed, tail, changed), known, tier, order)
+    return Read(Found(seen, packed, tail, changed), known, tier, order, epoch)
 
 
 async def add(connection: Connection, rows: Sequence[DecisionRow]) -> None:

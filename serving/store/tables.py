@@ -137,6 +137,31 @@ SKEW_CHECKS: Final = sa.Table(
 )
 """What each run of ``features verify`` found, in short; the newest is exported as metrics."""
 
+POLICIES: Final = sa.Table(
+    "policies",
+    METADATA,
+    sa.Column("version", TEXT, primary_key=True),
+    *(_text(n, nullable=False) for n in ("content_id", "text", "proposed_by", "proposer")),
+    _time("proposed_at", server_default=sa.func.clock_timestamp()),
+)
+"""Proposed policies, never changed: ``text`` is the canonical one, ``content_id`` its SHA-256;
+``proposed_by`` is the key's id, ``proposer`` its name."""
+
+POLICY_ACTIVATIONS: Final = sa.Table(
+    "policy_activations",
+    METADATA,
+    sa.Column("activation_id", sa.BigInteger, sa.Identity(), primary_key=True),
+    _text("action", nullable=False),
+    sa.Column("version", TEXT, sa.ForeignKey("policies.version")),
+    _time("starts_at", nullable=True),
+    *(_text(n, nullable=False) for n in ("made_by", "maker")),
+    _time("made_at", server_default=sa.func.clock_timestamp()),
+    _text("reason", nullable=False),
+    sa.CheckConstraint("action IN ('activate', 'rollback', 'stop', 'resume')", name="known_action"),
+)
+"""What was put in force, only added to. ``version`` null is the shipped policy; ``starts_at`` null is at
+once, whatever the clocks say. Each row notifies the services that listen."""
+
 API_KEYS: Final = sa.Table(
     "api_keys",
     METADATA,
