@@ -44,7 +44,7 @@ class Policies:
         self.epoch: int | None = None
         self._acts: list[Activation] = []
         self._texts: dict[str, Policy] = {}
-        self._held: tuple[datetime, datetime, Policy] = (ALWAYS, NEVER, shipped)
+        self._held: tuple[datetime, datetime, Policy] = (NEVER, ALWAYS, shipped)
 
     def at(self, now: datetime) -> Policy:
         """Give the policy in force at an instant."""

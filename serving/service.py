@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
+from decisions.caps import NOTHING_USED
 from decisions.engine import decide
 from decisions.policy import Policy, with_guarantee
 from decisions.request import RefundRequest
@@ -28,6 +30,10 @@ from .store import profiles
 from .store.database import Database
 from .store.decisions import Asked, DecisionRow, Page, Read
 from .store.ids import new_id
+from .using import Used, used
+
+if TYPE_CHECKING:
+    from .store.database import Connection
 
 Observe = Callable[[str, float], None]
 
@@ -55,10 +61,11 @@ class _Ask:
 class _Ahead:
     """The policy of a group, and what its decisions, made but not stored yet, change for the next of them.
 
-    ``tiers`` is by buyer.
+    ``tiers`` is by buyer; ``used`` is None where the policy limits nothing.
     """
 
     policy: Policy
+    used: Used | None
     tiers: dict[str, Tier] = field(default_factory=dict)
 
 
@@ -131,8 +138,8 @@ class DecisionService:
                 buyers = [(asked[i].buyer_id, asked[i].as_of) for i in new]
                 histories = await known_of(connection, buyers, [found[i].profile for i in new])
                 await self.policies.keep_up(connection, found[0].policy_epoch)
+                ahead = await self._ahead(connection, asks, new)
             with self._stage("assess"):
-                ahead = _Ahead(self.policies.at(max(ask.decided_at for ask in asks)))
                 made = {
                     i: self._made(asks[i], found[i], history, ahead)
                     for i, history in zip(new, histories, strict=True)
@@ -145,6 +152,13 @@ class DecisionService:
                 stored = time.perf_counter()
         self._observe("commit", time.perf_counter() - stored)
         return [made[i] if i in made else _again(ask, before) for i, ask in enumerate(asks)]
+
+    async def _ahead(self, connection: Connection, asks: Sequence[_Ask], new: Sequence[int]) -> _Ahead:
+        """Take the policy of a group, and read what only that policy needs."""
+        instants = [ask.decided_at for ask in asks]
+        policy = self.policies.at(max(instants))
+        requests = [asks[i].request for i in new]
+        return _Ahead(policy, await used(connection, requests, policy=policy, at=min(instants)))
 
     def _made(self, ask: _Ask, found: Read, history: Known | BadInput, ahead: _Ahead) -> Decided | Exception:
         try:
@@ -160,6 +174,9 @@ class DecisionService:
         buyer = assess_vector(history.vector, buyer_id=buyer_id, as_of=as_of, score=model.score)
         policy = with_guarantee(ahead.policy, model.guaranteed_cut_off)
         previous = ahead.tiers.get(buyer_id, found.latest_tier)
+        usage = None
+        if ahead.used is not None:
+            usage = ahead.used.before(request, policy=policy, decided_at=ask.decided_at)
         made = decide(
             request,
             buyer=buyer.evidence,
@@ -167,6 +184,7 @@ class DecisionService:
             policy=policy,
             decided_at=ask.decided_at,
             previous_tier=previous,
+            usage=usage or NOTHING_USED,
         )
         self.champion.saw(
             request.after_sale_id, buyer.vector, points=buyer.evidence.score, version=model.version
@@ -182,9 +200,12 @@ class DecisionService:
             catalog_version=str(model.catalog_version),
             policy=policy,
             decided_at=ask.decided_at,
+            usage=usage,
         )
         row = record.row_of(case, digest=ask.digest)
         ahead.tiers[buyer_id] = made.tier
+        if ahead.used is not None:
+            ahead.used.after(request, made, decided_at=ask.decided_at)
         failed = next((verdict.code for verdict in made.rules if not verdict.passed), None)
         return Decided(row=row, created=True, failed_rule=failed)
 

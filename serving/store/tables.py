@@ -42,6 +42,7 @@ EVENTS: Final = sa.Table(
     sa.Index("events_in_arrival", "arrival", postgresql_using="brin"),
     sa.Index("events_of_buyer", "buyer_id", "arrival"),
     sa.Index("events_of_order", "order_id"),
+    sa.Index("events_of_losses", "recorded_at", postgresql_where=sa.text("kind = 'refund_found_shipped'")),
     sa.Index(
         "events_of_abuse",
         "buyer_id",
