@@ -26,6 +26,7 @@ from .commands import (
     score,
     serve,
     simulate,
+    standing,
     train,
 )
 from .console import err
@@ -54,6 +55,7 @@ app.command()(explain.explain)
 app.add_typer(keys.app, name="keys")
 policy_store.add_to(policy.app)
 app.add_typer(policy.app, name="policy")
+app.add_typer(standing.app, name="standing")
 app.command()(doctor.doctor)
 
 

@@ -14,7 +14,7 @@ from fastapi.telemetry import TelemetryConfig
 
 from models.registry import Registry
 
-from .api import decisions, events, explanations, health, openapi, problems, scores
+from .api import decisions, events, explanations, health, openapi, problems, scores, standings
 from .api import policies as policy_room
 from .api.auth import KeyRing
 from .api.envelope import Envelope
@@ -84,7 +84,7 @@ def create_app(
         database=database, champion=champion, policies=policies, waiting=settings.waiting_limit
     )
     app.state.explainer = Explainer(database=database, champion=champion, policy=settings.policy)
-    for room in (decisions, explanations, scores, events, policy_room, health):
+    for room in (decisions, explanations, scores, events, policy_room, standings, health):
         app.include_router(room.router)
     openapi.install(app)
     problems.install(app)

@@ -24,7 +24,7 @@ async def deciding(settings: Settings, url: str) -> AsyncIterator[DecisionServic
     async with opened(settings, url) as database:
         champion = await _champion(settings)
         yield DecisionService(
-            database=database, champion=champion, policies=await _policies(settings, database)
+            database=database, champion=champion, policies=await policies_of(settings, database)
         )
 
 
@@ -34,7 +34,7 @@ async def scoring(settings: Settings, url: str) -> AsyncIterator[ScoringService]
     async with opened(settings, url) as database:
         champion = await _champion(settings)
         yield ScoringService(
-            database=database, champion=champion, policies=await _policies(settings, database)
+            database=database, champion=champion, policies=await policies_of(settings, database)
         )
 
 
@@ -52,7 +52,8 @@ async def _champion(settings: Settings) -> Champion:
     return champion
 
 
-async def _policies(settings: Settings, database: Database) -> Policies:
+async def policies_of(settings: Settings, database: Database) -> Policies:
+    """Read which policy is in force."""
     policies = Policies(settings.policy)
     async with database.connection() as connection:
         await policies.refresh(connection)

@@ -24,9 +24,10 @@ from .champion import Champion
 from .errors import AfterSaleConflict
 from .gathering import WAITING, Gathering
 from .histories import Known, known_of
+from .moving import Moving
 from .policies import Policies
 from .store import decisions as decision_store
-from .store import profiles
+from .store import profiles, standings
 from .store.database import Database
 from .store.decisions import Asked, DecisionRow, Page, Read
 from .store.ids import new_id
@@ -61,11 +62,13 @@ class _Ask:
 class _Ahead:
     """The policy of a group, and what its decisions, made but not stored yet, change for the next of them.
 
-    ``tiers`` is by buyer; ``used`` is None where the policy limits nothing.
+    ``tiers`` is by buyer; ``used`` is None where the policy limits nothing; ``standings`` are kept at the
+    end.
     """
 
     policy: Policy
     used: Used | None
+    standings: Moving
     tiers: dict[str, Tier] = field(default_factory=dict)
 
 
@@ -149,6 +152,7 @@ class DecisionService:
                 await decision_store.add(connection, decided)
                 kept = [one.keep for one in histories if isinstance(one, Known) and one.keep is not None]
                 await profiles.save(connection, kept)
+                await standings.save(connection, ahead.standings.moved())
                 stored = time.perf_counter()
         self._observe("commit", time.perf_counter() - stored)
         return [made[i] if i in made else _again(ask, before) for i, ask in enumerate(asks)]
@@ -158,7 +162,8 @@ class DecisionService:
         instants = [ask.decided_at for ask in asks]
         policy = self.policies.at(max(instants))
         requests = [asks[i].request for i in new]
-        return _Ahead(policy, await used(connection, requests, policy=policy, at=min(instants)))
+        found = await used(connection, requests, policy=policy, at=min(instants))
+        return _Ahead(policy, found, Moving(policy))
 
     def _made(self, ask: _Ask, found: Read, history: Known | BadInput, ahead: _Ahead) -> Decided | Exception:
         try:
@@ -177,6 +182,7 @@ class DecisionService:
         usage = None
         if ahead.used is not None:
             usage = ahead.used.before(request, policy=policy, decided_at=ask.decided_at)
+        standing = ahead.standings.before(buyer_id, found.heard, decided_at=ask.decided_at)
         made = decide(
             request,
             buyer=buyer.evidence,
@@ -185,6 +191,7 @@ class DecisionService:
             decided_at=ask.decided_at,
             previous_tier=previous,
             usage=usage or NOTHING_USED,
+            standing=standing,
         )
         self.champion.saw(
             request.after_sale_id, buyer.vector, points=buyer.evidence.score, version=model.version
@@ -204,6 +211,9 @@ class DecisionService:
         )
         row = record.row_of(case, digest=ask.digest)
         ahead.tiers[buyer_id] = made.tier
+        ahead.standings.after(
+            request, made, heard=found.heard, evidence=buyer.evidence, decided_at=ask.decided_at
+        )
         if ahead.used is not None:
             ahead.used.after(request, made, decided_at=ask.decided_at)
         failed = next((verdict.code for verdict in made.rules if not verdict.passed), None)

@@ -21,7 +21,8 @@ def create(
     scope: Annotated[
         list[str],
         typer.Option(
-            help="decide, score:read, events:write, policy:propose, policy:activate; repeat it for more."
+            help="decide, score:read, events:write, policy:propose, policy:activate, standing:read, "
+            "standing:write, appeals:decide; repeat it for more."
         ),
     ],
     expires_days: Annotated[

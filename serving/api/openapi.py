@@ -16,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 from .events import EventsDocumented
 from .policy_documents import ActivationIn, ProposalIn, ReasonIn
 from .schemas import ProblemOut, RefundDecisionIn, ScoresIn
+from .standings import ResolutionIn, RestrictionIn, StandingReasonIn
 
 ASSETS: Final = "/docs/assets"
 READ_BY_US: Final = (
@@ -25,6 +26,9 @@ READ_BY_US: Final = (
     ProposalIn,
     ActivationIn,
     ReasonIn,
+    StandingReasonIn,
+    RestrictionIn,
+    ResolutionIn,
     ProblemOut,
 )
 DESCRIPTION: Final = (

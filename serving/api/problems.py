@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from features.errors import BadInput
 
-from ..errors import AfterSaleConflict, ModelGone, NotAllowed, PolicyConflict, Unavailable
+from ..errors import AfterSaleConflict, ModelGone, NotAllowed, PolicyConflict, StandingConflict, Unavailable
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = "1"
@@ -141,7 +141,11 @@ def install(app: FastAPI) -> None:
     async def not_allowed(request: Request, error: Exception) -> Response:
         return answer(request, Problem(403, str(error), slug="not-allowed"))
 
+    async def no_effect(request: Request, error: Exception) -> Response:
+        return answer(request, Problem(409, str(error), slug="standing-conflict"))
+
     app.add_exception_handler(PolicyConflict, conflict)
+    app.add_exception_handler(StandingConflict, no_effect)
     app.add_exception_handler(NotAllowed, not_allowed)
     app.add_exception_handler(Problem, refused)
     app.add_exception_handler(HTTPException, http)

@@ -42,6 +42,14 @@ EVENTS: Final = sa.Table(
     sa.Index("events_in_arrival", "arrival", postgresql_using="brin"),
     sa.Index("events_of_buyer", "buyer_id", "arrival"),
     sa.Index("events_of_order", "order_id"),
+    sa.Index(
+        "events_of_signals",
+        "buyer_id",
+        "arrival",
+        postgresql_where=sa.text(
+            "kind IN ('abuse_confirmed', 'abuse_cleared', 'dispute_closed', 'refund_found_shipped')"
+        ),
+    ),
     sa.Index("events_of_losses", "recorded_at", postgresql_where=sa.text("kind = 'refund_found_shipped'")),
     sa.Index(
         "events_of_abuse",
@@ -162,6 +170,37 @@ POLICY_ACTIVATIONS: Final = sa.Table(
 )
 """What was put in force, only added to. ``version`` null is the shipped policy; ``starts_at`` null is at
 once, whatever the clocks say. Each row notifies the services that listen."""
+
+STANDINGS: Final = sa.Table(
+    "standings",
+    METADATA,
+    sa.Column("buyer_id", TEXT, primary_key=True),
+    _text("state", nullable=False),
+    _time("until", nullable=True),
+    sa.Column("record", postgresql.BYTEA, nullable=False),
+    _text("seen"),
+    sa.Column("seen_from", sa.BigInteger),
+)
+"""One row a buyer of whom anything was heard: ``record`` is what `decisions.standing_events` writes, with
+every signal in it that the snapshot ``seen`` shows. It is rebuilt from the transitions."""
+
+STANDING_TRANSITIONS: Final = sa.Table(
+    "standing_transitions",
+    METADATA,
+    sa.Column("buyer_id", TEXT, primary_key=True),
+    sa.Column("version", sa.BigInteger, primary_key=True, autoincrement=False),
+    _time("at"),
+    _text("appeal"),
+    sa.Column("event", postgresql.BYTEA, nullable=False),
+    _time("written_at", server_default=sa.func.now()),
+    sa.Index(
+        "standing_transitions_of_appeal",
+        "appeal",
+        unique=True,
+        postgresql_where=sa.text("appeal IS NOT NULL"),
+    ),
+)
+"""Every change of a standing, only added to; ``appeal`` where one was filed."""
 
 API_KEYS: Final = sa.Table(
     "api_keys",

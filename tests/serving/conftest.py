@@ -79,7 +79,7 @@ def url(server_url: str) -> str:
         connection = await asyncpg.connect(server_url)
         await connection.execute(
             "TRUNCATE events, links, decisions, api_keys, skew_checks, buyer_profiles, policies, "
-            "policy_activations"
+            "policy_activations, standings, standing_transitions"
         )
         await connection.close()
 
