@@ -38,8 +38,8 @@ WHERE packed IS NOT NULL AND (EXISTS (SELECT FROM new) OR EXISTS (SELECT FROM ot
 """)
 """A profile's snapshot counts in the transactions of the database that made it. In another one, after a
 restore, it would hide events: so there every history is packed anew, and standings are told their signals
-again, which changes nothing in them. Rows restored into tables that were migrated before bring the name of the
-database that they come from, and count as such."""
+again, which changes nothing in them. Rows restored into tables that were migrated before bring the name of
+the database that they come from, and count as such."""
 
 
 def migrate(url: str) -> None:
