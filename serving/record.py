@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from decisions.caps import Usage
 from decisions.case import Verdict
 from decisions.engine import Decision
 from decisions.policy import Policy
@@ -36,7 +37,7 @@ TIER_RULE: Final = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
-    """One decision and everything that it followed from."""
+    """One decision and everything that it followed from; ``usage`` where its policy limits any."""
 
     decision_id: str
     request: RefundRequest
@@ -48,6 +49,7 @@ class Case:
     catalog_version: str
     policy: Policy
     decided_at: datetime
+    usage: Usage | None = None
 
 
 def digest(request: RefundRequest, *, dated: bool) -> bytes:
@@ -93,19 +95,22 @@ def row_of(case: Case, *, digest: bytes) -> DecisionRow:
         policy_version=case.policy.version,
         propensity=made.propensity,
         vector=case.buyer.vector.astype("<f8").tobytes(),
-        record=_encode(
-            {
-                "request": request,
-                "buyer_evidence": evidence,
-                "order_evidence": case.order,
-                "previous_tier": case.previous_tier,
-                "tier_rule": {name: getattr(case.policy, name) for name in TIER_RULE},
-            }
-        ),
+        record=_encode(_record(case)),
         answer=_encode(_answer(case)),
         requested_at=request.requested_at,
         decided_at=case.decided_at,
     )
+
+
+def _record(case: Case) -> dict[str, Any]:
+    kept: dict[str, Any] = {
+        "request": case.request,
+        "buyer_evidence": case.buyer.evidence,
+        "order_evidence": case.order,
+        "previous_tier": case.previous_tier,
+        "tier_rule": {name: getattr(case.policy, name) for name in TIER_RULE},
+    }
+    return kept if case.usage is None else kept | {"usage": case.usage}
 
 
 def _answer(case: Case) -> dict[str, Any]:
@@ -143,6 +148,12 @@ def previous_tier_of(record: bytes) -> Tier | None:
     """Give back the tier that the buyer had before a stored decision; None without one."""
     found: Tier | None = msgspec.json.decode(record).get("previous_tier")
     return found
+
+
+def usage_of(record: bytes) -> Usage | None:
+    """Give back what was used before a stored decision; None where its policy limited nothing."""
+    kept = msgspec.json.decode(record).get("usage")
+    return None if kept is None else msgspec.convert(kept, Usage)
 
 
 def rules_of(answer: bytes) -> tuple[Verdict, ...]:

@@ -39,7 +39,7 @@ async def readyz(request: Request) -> Response:
     ready = {
         "status": "ready",
         "model_version": model.version,
-        "policy_version": service.in_force(model).version,
+        "policy_version": service.in_force(model, request.app.state.clock()).version,
     }
     return Response(msgspec.json.encode(ready), media_type="application/json")
 

@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from decisions.request import GoodsType, Order, RefundRequest, RefundType, ShippingStatus
+from decisions.standing import State
 
 from ..record import digest
 
@@ -194,7 +195,7 @@ class DecidedBuyer(Received):
 
     score: float = Field(description="300 to 900 points, more is better.")
     tier: Literal["quality", "standard", "low", "new"]
-    standing: Literal["new", "eligible", "revoked"]
+    standing: State
     reasons: list[Reason] | None
 
 
