@@ -26,8 +26,8 @@ from .gathering import WAITING, Gathering
 from .histories import Known, known_of
 from .moving import Moving
 from .policies import Policies
+from .store import chains, profiles, standings
 from .store import decisions as decision_store
-from .store import profiles, standings
 from .store.database import Database
 from .store.decisions import Asked, DecisionRow, Page, Read
 from .store.ids import new_id
@@ -134,7 +134,7 @@ class DecisionService:
             with self._stage("turn"):
                 await decision_store.take_turns(connection, asked)
             with self._stage("history"):
-                found = await decision_store.read(connection, asked)
+                found, lane = await decision_store.read(connection, asked)
                 known = [a.after_sale_id for a, one in zip(asked, found, strict=True) if one.known]
                 before = await decision_store.of_after_sales(connection, known)
                 new = [i for i, a in enumerate(asked) if a.after_sale_id not in before]
@@ -149,10 +149,12 @@ class DecisionService:
                 }
             with self._stage("store"):
                 decided = [one.row for one in made.values() if isinstance(one, Decided)]
-                await decision_store.add(connection, decided)
+                if decided:
+                    lane = lane or await chains.take(connection)
+                    await decision_store.add(connection, decided, lane)
                 kept = [one.keep for one in histories if isinstance(one, Known) and one.keep is not None]
                 await profiles.save(connection, kept)
-                await standings.save(connection, ahead.standings.moved())
+                await standings.save(connection, ahead.standings.moved(), lane)
                 stored = time.perf_counter()
         self._observe("commit", time.perf_counter() - stored)
         return [made[i] if i in made else _again(ask, before) for i, ask in enumerate(asks)]

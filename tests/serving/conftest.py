@@ -28,6 +28,8 @@ from serving.store.embedded import database
 from serving.store.migrate import migrate
 from tests.serving.scenes import NOW, FakeModels, good_history, table
 
+ERASING = {"buyer_tier.erasing": "on"}
+"""Settings of a connection that may change and delete what is kept."""
 Add = Callable[[list[dict[str, Any]]], Awaitable[None]]
 MakeKey = Callable[..., Awaitable[str]]
 
@@ -76,9 +78,9 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def url(server_url: str) -> str:
     async def empty() -> None:
-        connection = await asyncpg.connect(server_url)
+        connection = await asyncpg.connect(server_url, server_settings=ERASING)
         await connection.execute(
-            "TRUNCATE events, links, decisions, api_keys, skew_checks, buyer_profiles, policies, "
+            "TRUNCATE chains, events, links, decisions, api_keys, skew_checks, buyer_profiles, policies, "
             "policy_activations, standings, standing_transitions"
         )
         await connection.close()

@@ -24,7 +24,7 @@ from serving.store import events as event_store
 from serving.store import keys
 from serving.store.embedded import database
 from serving.store.migrate import migrate
-from tests.serving.conftest import own_folder
+from tests.serving.conftest import ERASING, own_folder
 from tests.serving.deciding import run
 from tests.serving.scenes import FakeModels, good_history, request, table
 
@@ -45,8 +45,8 @@ def prepared(url: str) -> dict[str, str]:
     """Empty the database but for seven good buyers; give a key's header."""
 
     async def made() -> str:
-        connection = await asyncpg.connect(url)
-        await connection.execute("TRUNCATE events, links, decisions, api_keys, buyer_profiles")
+        connection = await asyncpg.connect(url, server_settings=ERASING)
+        await connection.execute("TRUNCATE chains, events, links, decisions, api_keys, buyer_profiles")
         async with connection.transaction():
             rows = [row for n in range(7) for row in good_history(f"B-{n}")]
             await event_store.append(connection, table(rows))
