@@ -37,7 +37,11 @@ TIER_RULE: Final = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
-    """One decision and everything that it followed from; ``usage`` where its policy limits any."""
+    """One decision and everything that it followed from; ``usage`` where its policy limits any.
+
+    ``standing_version`` counts the transitions of the standing that it was judged by; None where nothing
+    was known against the buyer.
+    """
 
     decision_id: str
     request: RefundRequest
@@ -50,6 +54,7 @@ class Case:
     policy: Policy
     decided_at: datetime
     usage: Usage | None = None
+    standing_version: int | None = None
 
 
 def digest(request: RefundRequest, *, dated: bool) -> bytes:
@@ -110,7 +115,11 @@ def _record(case: Case) -> dict[str, Any]:
         "previous_tier": case.previous_tier,
         "tier_rule": {name: getattr(case.policy, name) for name in TIER_RULE},
     }
-    return kept if case.usage is None else kept | {"usage": case.usage}
+    if case.usage is not None:
+        kept["usage"] = case.usage
+    if case.standing_version is not None:
+        kept["standing_version"] = case.standing_version
+    return kept
 
 
 def _answer(case: Case) -> dict[str, Any]:
@@ -154,6 +163,22 @@ def usage_of(record: bytes) -> Usage | None:
     """Give back what was used before a stored decision; None where its policy limited nothing."""
     kept = msgspec.json.decode(record).get("usage")
     return None if kept is None else msgspec.convert(kept, Usage)
+
+
+def standing_version_of(record: bytes) -> int | None:
+    """Give back by how many transitions of the standing a stored decision was judged."""
+    found: int | None = msgspec.json.decode(record).get("standing_version")
+    return found
+
+
+def request_of(record: bytes) -> RefundRequest:
+    """Give back the request of a stored decision."""
+    return msgspec.convert(msgspec.json.decode(record)["request"], RefundRequest)
+
+
+def order_of(record: bytes) -> OrderEvidence:
+    """Give back what a stored decision knew of the order."""
+    return msgspec.convert(msgspec.json.decode(record)["order_evidence"], OrderEvidence)
 
 
 def rules_of(answer: bytes) -> tuple[Verdict, ...]:

@@ -142,10 +142,3 @@ async def _stream(connection: Connection, table: str, chain: int) -> AsyncIterat
         yield Found(table, key, Linked(place, digest(canonical(table, values)), hash))
 
 
-async def place_of(connection: Connection, decision_id: str) -> tuple[str, int, bytes]:
-    """Give the chain, the place and the hash of a decision."""
-    row = await connection.fetchrow(
-        "SELECT chain, place, hash FROM decisions WHERE decision_id = $1", decision_id
-    )
-    chain, place, hash = row
-    return name_of(chain), place, hash

@@ -1,0 +1,149 @@
+"""``buyer-tier audit``: prove that nothing was altered, keep the heads of chains, read one decision's dossier."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from serving.auditing import Followed
+    from serving.store.database import Database
+
+Result = TypeVar("Result")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Audit: verify the chains of records, print their heads, show one decision's dossier.",
+)
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+@app.command()
+def heads() -> None:
+    """Print every chain's place and hash as JSON, to be kept where nobody who can write the database can.
+
+    Example: buyer-tier audit heads > heads-2026-11-23.json
+    """
+    from buyer_tier.console import emit
+    from serving import auditing
+
+    emit(_run(lambda database: auditing.heads(database, now=datetime.now(UTC))))
+
+
+@app.command()
+def verify(
+    partition: Annotated[str | None, typer.Option(metavar="NAME", help="Only this chain.")] = None,
+    heads: Annotated[
+        str | None, typer.Option(metavar="FILE", help="What `audit heads` printed before.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Follow every chain of decisions, standings' changes and policies; find what was altered or is missing.
+
+    Exit code 1 if a chain is broken. A chain that was cut off or written anew as a whole is found only
+    with --heads.
+
+    Example: buyer-tier audit verify --heads heads-2026-11-23.json
+    """
+    from rich.progress import Progress
+
+    from buyer_tier.console import emit, err
+    from serving import auditing
+
+    known = {} if heads is None else auditing.read_heads(_bytes(heads), source=heads)
+
+    async def work(database: Database) -> list[Followed]:
+        with Progress(console=err) as progress:
+            task = progress.add_task("records", total=None)
+            return await auditing.verify(
+                database,
+                known=known,
+                only=partition,
+                progress=lambda done, total: progress.update(task, completed=done, total=total),
+            )
+
+    found = _run(work)
+    if as_json:
+        emit(_document(found))
+    else:
+        _print(found, with_heads=heads is not None)
+    if any(one.broken for one in found):
+        raise typer.Exit(1)
+
+
+def _document(found: list[Followed]) -> dict[str, Any]:
+    return {
+        "whole": all(one.broken is None for one in found),
+        "records": sum(one.records.total() for one in found),
+        "partitions": [
+            {
+                "partition": one.partition,
+                "records": dict(one.records),
+                "heads_found_again": list(one.checked),
+                "broken": None
+                if one.broken is None
+                else {
+                    "place": one.broken.place,
+                    "fault": one.broken.fault,
+                    "detail": one.broken.detail,
+                    "record": one.key,
+                },
+            }
+            for one in found
+        ],
+    }
+
+
+def _print(found: list[Followed], *, with_heads: bool) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from buyer_tier.console import out
+
+    table = Table("partition", "records", "kept head", "")
+    for one in found:
+        kept = ", ".join(f"at {place:,}" for place in one.checked) or "-"
+        said = "[green]whole[/]" if one.broken is None else f"[red]{escape(_fault(one))}[/]"
+        table.add_row(one.partition, f"{one.records.total():,}", kept, said)
+    out.print(table if found else "nothing was recorded yet")
+    broken = sum(one.broken is not None for one in found)
+    count = sum(one.records.total() for one in found)
+    said = f"{broken} of {len(found)} chains are broken" if broken else f"{len(found)} chains are whole"
+    out.print(f"{count:,} records hold, {said}")
+    if not with_heads:
+        out.print("without --heads, a chain cut off or written anew as a whole is not noticed")
+
+
+def _fault(one: Followed) -> str:
+    broken = one.broken
+    assert broken is not None
+    where = f", {one.key}" if one.key else ""
+    return f"{broken.fault} at place {broken.place:,}{where}: {broken.detail}"
+
+
+def _bytes(path: str) -> bytes:
+    from pathlib import Path
+
+    from features.errors import BadInput
+
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _run(work: Callable[[Database], Awaitable[Result]]) -> Result:
+    from serving.session import opened, workspace
+    from serving.settings import Settings
+
+    settings = Settings()
+
+    async def inside(url: str) -> Result:
+        async with opened(settings, url) as database:
+            return await work(database)
+
+    with workspace(settings) as url:
+        return asyncio.run(inside(url))
