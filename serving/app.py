@@ -14,12 +14,13 @@ from fastapi.telemetry import TelemetryConfig
 
 from models.registry import Registry
 
-from .api import decisions, events, explanations, health, openapi, problems, scores, standings
+from .api import decisions, dossiers, events, explanations, health, openapi, problems, scores, standings
 from .api import policies as policy_room
 from .api.auth import KeyRing
 from .api.envelope import Envelope
 from .api.hot import Hot
 from .champion import Champion, Models
+from .dossier import Dossiers
 from .explaining import Explainer
 from .metrics import Metrics
 from .policies import Policies
@@ -84,7 +85,8 @@ def create_app(
         database=database, champion=champion, policies=policies, waiting=settings.waiting_limit
     )
     app.state.explainer = Explainer(database=database, champion=champion, policy=settings.policy)
-    for room in (decisions, explanations, scores, events, policy_room, standings, health):
+    app.state.dossiers = Dossiers(database=database, champion=champion)
+    for room in (decisions, dossiers, explanations, scores, events, policy_room, standings, health):
         app.include_router(room.router)
     openapi.install(app)
     problems.install(app)

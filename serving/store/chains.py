@@ -142,3 +142,11 @@ async def _stream(connection: Connection, table: str, chain: int) -> AsyncIterat
         yield Found(table, key, Linked(place, digest(canonical(table, values)), hash))
 
 
+async def hash_before(connection: Connection, chain: int, place: int) -> bytes:
+    """Give the hash that a place of a chain was linked on to; nothing if the record before is not there."""
+    if place == 1:
+        return genesis(name_of(chain))
+    before = " UNION ALL ".join(
+        f"SELECT hash FROM {table} WHERE chain = $1 AND place = $2" for table in CHAINED
+    )
+    return bytes(await connection.fetchval(before, chain, place - 1) or b"")

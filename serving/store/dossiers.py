@@ -12,7 +12,7 @@ from decisions.chain import digest
 from features.skew import Meaning
 
 from . import policies
-from .chains import CHAINED, canonical, name_of
+from .chains import CHAINED, canonical
 from .decisions import COLUMNS, DecisionRow
 from .policies import Proposed
 
@@ -26,7 +26,7 @@ AFTER: Final = f"SELECT {COLUMNS} FROM decisions WHERE decision_id > $1 ORDER BY
 class Place:
     """Where a record is chained; ``digest`` is of its bytes as they are stored now."""
 
-    partition: str
+    chain: int
     place: int
     digest: bytes
     hash: bytes
@@ -38,9 +38,7 @@ async def place_of(connection: Connection, row: DecisionRow) -> Place:
         "SELECT chain, place, hash FROM decisions WHERE decision_id = $1", row.decision_id
     )
     values = [getattr(row, name) for name in CHAINED["decisions"]]
-    return Place(
-        partition=name_of(chain), place=place, digest=digest(canonical("decisions", values)), hash=hash
-    )
+    return Place(chain=chain, place=place, digest=digest(canonical("decisions", values)), hash=hash)
 
 
 async def after(connection: Connection, decision_id: str, *, limit: int) -> list[DecisionRow]:
