@@ -1,4 +1,4 @@
-"""``buyer-tier audit``: prove that nothing was altered, keep the heads of chains, read one decision's dossier."""
+"""``buyer-tier audit``: prove that nothing was altered, keep heads of chains, read one decision's dossier."""
 
 from __future__ import annotations
 
@@ -147,3 +147,77 @@ def _run(work: Callable[[Database], Awaitable[Result]]) -> Result:
 
     with workspace(settings) as url:
         return asyncio.run(inside(url))
+
+
+@app.command()
+def dossier(
+    decision: Annotated[
+        str, typer.Argument(metavar="DECISION_ID", help="Of the decision or the after-sale.")
+    ],
+    html: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write one page that needs nothing else.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Lay one decision open: request, rules, score and reasons, standing, caps, policy, its chain.
+
+    Nothing in it is of another buyer.
+
+    Example: buyer-tier audit dossier 019ca8a1-7b00-7c0e-9d3b-2f6f0e1b7a55 --html why.html
+    """
+    from pathlib import Path
+
+    from buyer_tier.console import emit, out
+    from buyer_tier.dossier_page import as_html
+    from features.files import replacing
+    from serving.logs import configure_logs
+
+    configure_logs(quiet=True)
+    found = asyncio.run(_dossier(decision))
+    if html is not None:
+        with replacing(Path(html)) as file:
+            file.write_text(as_html(found), encoding="utf-8")
+        out.print(f"written: {html}", markup=False, highlight=False, soft_wrap=True)
+    elif as_json:
+        emit(found)
+    else:
+        _show(found)
+
+
+async def _dossier(decision: str) -> dict[str, Any]:
+    import msgspec
+
+    from features.errors import BadInput
+    from serving.direct import laying_open
+    from serving.session import workspace
+    from serving.settings import Settings
+
+    settings = Settings()
+    with workspace(settings) as url:
+        async with laying_open(settings, url) as dossiers:
+            found = await dossiers.dossier(decision)
+    if found is None:
+        raise BadInput(f"there is no decision with the id {decision!r}, nor one of such an after-sale")
+    plain: dict[str, Any] = msgspec.to_builtins(found)
+    return plain
+
+
+def _show(found: dict[str, Any]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from buyer_tier.console import out
+    from buyer_tier.dossier_page import sections
+
+    out.print(f"decision {found['decision_id']} of {found['after_sale_id']}", markup=False, highlight=False)
+    for section in sections(found):
+        out.print(f"\n[bold]{escape(section.title)}[/]")
+        for line in section.lines:
+            out.print(line, markup=False, highlight=False, soft_wrap=True)
+        if section.text is not None:
+            out.print(section.text, markup=False, highlight=False)
+        if section.rows:
+            table = Table(*section.header, show_header=bool(section.header), box=None, pad_edge=False)
+            for row in section.rows:
+                table.add_row(*map(escape, row))
+            out.print(table)

@@ -98,7 +98,7 @@ class DossierActOut(Received):
 
 
 class DossierPolicyOut(Received):
-    """The policy's text as it is kept, and what the service changed of it (`stopped`, a filled in cut-off)."""
+    """The policy's text as it is kept, and what the service changed of it: stopped, a cut-off filled in."""
 
     version: str
     changed_by_the_service: list[str]

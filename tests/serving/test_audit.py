@@ -160,7 +160,7 @@ async def test_an_end_cut_off_with_the_head_edited_is_found_only_by_heads_kept_e
     recorded: asyncpg.Connection,
 ) -> None:
     known = await kept(recorded)
-    ((chain, head),) = known.items()
+    ((_, head),) = known.items()
     cut = f"DELETE FROM decisions WHERE place = {head.place}"
     assert await faults(recorded, cut) == [(head.place, "missing")]
     edited = (

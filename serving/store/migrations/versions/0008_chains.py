@@ -125,7 +125,7 @@ def downgrade() -> None:
 
 
 def _seal(connection: sa.Connection) -> None:
-    """Chain the rows of before, as lane 0 of this month: that they were not altered until now is not shown."""
+    """Chain the rows of before, as lane 0 of this month; whether they were altered until now is not shown."""
     now = datetime.now(UTC)
     chain, place = (now.year * 100 + now.month) * 10_000, 0
     hash = genesis(f"{now:%Y-%m}/0")
