@@ -338,8 +338,8 @@ def _quietly() -> Iterator[None]:
 
 
 def cut_off_as_tag(cut_off: float | None) -> str:
-    """Write a guaranteed cut-off as the tag of a version."""
-    return "none" if cut_off is None else f"{cut_off:.1f}"
+    """Write a guaranteed cut-off as the tag of a version, to the last digit: below it nothing is proven."""
+    return "none" if cut_off is None else repr(float(cut_off))
 
 
 def _cut_off(found: Any) -> float | None:

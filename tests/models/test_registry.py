@@ -17,6 +17,7 @@ from models.registry import (
     ModelDamaged,
     Registry,
     RegistryUnavailable,
+    cut_off_as_tag,
     experiment_id,
     tracking,
 )
@@ -82,6 +83,12 @@ def test_a_version_brings_its_guaranteed_cut_off(store: str, said: str, cut_off:
         assert registry.load("1").guaranteed_cut_off == cut_off
     finally:
         registry.client.delete_model_version_tag(registry.name, "1", CUT_OFF_TAG)
+
+
+@pytest.mark.parametrize("cut_off", [725.0, 712.3456789012345, None])
+def test_a_cut_off_is_written_to_the_last_digit(cut_off: float | None) -> None:
+    said = cut_off_as_tag(cut_off)
+    assert (None if said == "none" else float(said)) == cut_off
 
 
 @pytest.mark.parametrize("said", ["many", "nan", "-inf", "299.9", "900.1", ""])
