@@ -12,15 +12,8 @@ import pandas as pd
 import pytest
 
 from models.buyer_score import BuyerScore
-from models.registry import (
-    CUT_OFF_TAG,
-    ModelDamaged,
-    Registry,
-    RegistryUnavailable,
-    cut_off_as_tag,
-    experiment_id,
-    tracking,
-)
+from models.mlflow_store import RegistryUnavailable, experiment_id, tracking
+from models.registry import CUT_OFF_TAG, ModelDamaged, Registry, cut_off_as_tag
 from models.succession import promote
 from models.travelling_code import MODULES, package_name
 

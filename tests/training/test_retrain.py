@@ -19,7 +19,8 @@ import training.judge
 from decisions.policy import GUARANTEED
 from features.errors import BadInput
 from models import trees
-from models.registry import CUT_OFF_TAG, Registry, RegistryUnavailable
+from models.mlflow_store import RegistryUnavailable
+from models.registry import CUT_OFF_TAG, Registry
 from models.self_check import digest
 from models.succession import SETTLED, changes, promote, rollback
 from tests.models.conftest import new_score, rows
