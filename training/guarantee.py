@@ -247,7 +247,7 @@ def _words(found: Tested | None, tested: Sequence[Tested], *, n: int, budget: Bu
     )
     if found:
         return (
-            f"quality from {found.cut_off:.0f} points keeps {promise}: {found.approved} of {n} buyers with "
+            f"quality from {found.cut_off:.4g} points keeps {promise}: {found.approved} of {n} buyers with "
             f"enough history approved, {found.abusers} abusers among them"
         )
     if n < fewest_rows(budget):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -112,8 +112,7 @@ def judge(case: Case) -> Judgement:
     other = _other_catalog(case)
     comparable = known == names and not other
     judged = case.lesson.judged
-    seen = judged_by(case.examined.score, judged)
-    challenger = _views(seen, case, cut_off=_guaranteed(case.examined))
+    challenger = _views(seen_by(case), case, cut_off=_guaranteed(case.examined))
     champion = None
     if case.champion and comparable:
         champion = _views(
@@ -146,6 +145,17 @@ def judge(case: Case) -> Judgement:
         clean_process_gate(tried_alone(case.directory), case.limits),
     ]
     return Judgement(tuple(gates), gaps or {}, swapped, challenger, champion)
+
+
+def seen_by(case: Case) -> Seen:
+    """Look at the judged rows as the challenger sees them.
+
+    A cut-off that the policy leaves to the model lies on the scale of the stored model and goes by its order
+    alone: by the points of the halves, which are moved otherwise, it would approve others than were proven.
+    """
+    score, rows = case.examined.score, case.lesson.judged
+    seen = judged_by(score, rows)
+    return seen if case.policy.quality_score_min is not None else replace(seen, points=score.points(rows.X))
 
 
 def _names(champion: LoadedModel | None) -> list[str] | None:

@@ -204,7 +204,7 @@ def test_two_processes_that_register_first_at_once_leave_one_sound_registry(
     for process in both:
         process.start()
     for process in both:
-        process.join(120)
+        process.join(600)
     assert [process.exitcode for process in both] == [0, 0]
     registry = Registry(uri_of(home))
     assert [line.version for line in registry.versions()] == ["2", "1"]

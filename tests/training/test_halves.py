@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from decisions.policy import GUARANTEED, NOTICE
 from features.catalog import CATALOG
 from models.buyer_score import BuyerScore
 from training.cut_off import latest_rows
@@ -16,6 +18,7 @@ from training.dataset import Dataset
 from training.examination import Lesson, fitted
 from training.fit import as_fitted, fit_score, new_score
 from training.halves import halves, judged_by
+from training.judge import seen_by
 from training.labels import AbuseLabel
 from training.log import DAY_US
 
@@ -97,6 +100,16 @@ def test_a_shift_leaves_the_ranking_and_the_mean_of_what_is_judged_near_what_was
     assert np.array_equal(seen.ranked, as_fitted(score).predict_proba(judged.X)[:, 1])
     assert seen.p.sum() == pytest.approx(judged.y.sum(), rel=0.15)
     assert seen.ranked.sum() < 0.7 * judged.y.sum()
+
+
+def test_a_cut_off_left_to_the_model_goes_by_the_stored_points_and_a_stated_one_by_the_halves() -> None:
+    judged = market(3_000, at_day=250, seed=7, odds=2.0)
+    score = fitted(lesson(judged))
+    case: Any = SimpleNamespace(examined=SimpleNamespace(score=score), lesson=lesson(judged), policy=NOTICE)
+    assert np.array_equal(seen_by(case).points, judged_by(score, judged).points)
+    case.policy = GUARANTEED
+    assert np.array_equal(seen_by(case).points, score.points(judged.X))
+    assert np.array_equal(seen_by(case).p, judged_by(score, judged).p)
 
 
 def test_halves_hold_whole_buyers_about_as_many_each() -> None:
