@@ -111,7 +111,7 @@ FROM events AS e WHERE e.order_id = asked.order_id AND e.recorded_at < asked.as_
 READ: Final = f"""
 WITH lane AS MATERIALIZED ({chains.FREE} AND EXISTS (
     SELECT FROM unnest($1::text[]) AS new (after_sale_id)
-    WHERE NOT EXISTS (SELECT FROM decisions AS k WHERE k.after_sale_id = new.after_sale_id)
+    WHERE (SELECT k.decision_id FROM decisions AS k WHERE k.after_sale_id = new.after_sale_id) IS NULL
 ) {chains.LOCKED})
 SELECT lane.chain, lane.place, lane.hash, pg_current_snapshot()::text AS seen, {profiles.PARTS},
     EXISTS (SELECT FROM decisions AS k WHERE k.after_sale_id = asked.after_sale_id) AS known,
