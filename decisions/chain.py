@@ -86,7 +86,7 @@ class Follower:
         self._known = {head.place: head.hash for head in known if head.place > 0}
 
     def follow(self, found: Linked) -> Broken | None:
-        """Take the next record; what it returns is the chain's first fault, and the end of following."""
+        """Take the next record and tell what is wrong with it, or before it."""
         expected = self.place + 1
         if found.place < expected:
             return Broken(found.place, "reordered", f"it comes again or late, after place {self.place}")
@@ -98,6 +98,11 @@ class Follower:
             return Broken(expected, "altered", "another hash was kept elsewhere: the chain was written anew")
         self.place, self.hash = expected, found.hash
         return None
+
+    def go_on(self, found: Linked) -> None:
+        """After a fault, take a record as it is stored: what was linked on to it can still be followed."""
+        if found.place > self.place:
+            self.place, self.hash = found.place, found.hash
 
     def end(self, head: Head | None) -> Broken | None:
         """Compare the end with the head that the chain should have now, and with those known."""

@@ -29,6 +29,18 @@ def _silent(_done: int, _total: int) -> None:
     """Show no progress."""
 
 
+MOST_FAULTS = 100
+"""Of one chain; what is behind them is not looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is broken, and the table and id of the record at which it showed, if there is one."""
+
+    broken: Broken
+    key: str | None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Followed:
     """One chain as it was found.
@@ -38,19 +50,21 @@ class Followed:
     partition : str
     records : Counter
         How many hold, by table.
-    broken : Broken or None
-        The first fault; behind it nothing was looked at.
-    key : str or None
-        The id of the record at which the fault showed, if there is one.
+    faults : tuple of Fault
+        In the order of places.
     checked : tuple of int
         Places of the heads kept elsewhere that the chain still has.
     """
 
     partition: str
     records: Counter[str] = field(default_factory=Counter)
-    broken: Broken | None = None
-    key: str | None = None
+    faults: tuple[Fault, ...] = ()
     checked: tuple[int, ...] = ()
+
+    @property
+    def broken(self) -> Broken | None:
+        """The first fault."""
+        return self.faults[0].broken if self.faults else None
 
 
 class _KeptHead(msgspec.Struct, forbid_unknown_fields=True):
@@ -161,21 +175,23 @@ class _Chain:
     known: Sequence[Head]
 
     async def all(self, connection: Connection, progress: Callable[[int], None]) -> Followed:
-        partition, counted = name_of(self.number), Counter[str]()
-        follower = Follower(partition, known=self.known)
+        partition, counted, faults = name_of(self.number), Counter[str](), list[Fault]()
+        follower, seen = Follower(partition, known=self.known), 0
         async for record in chains.records(connection, self.number):
-            if (broken := follower.follow(record.linked)) is not None:
-                key = f"{record.table} {record.key}"
-                return Followed(partition=partition, records=counted, broken=broken, key=key)
-            counted[record.table] += 1
-            if follower.place % EVERY == 0:
-                progress(follower.place)
-        return Followed(
-            partition=partition,
-            records=counted,
-            broken=follower.end(self.head) or self._headless(follower),
-            checked=tuple(head.place for head in self.known if head.place <= follower.place),
-        )
+            if (broken := follower.follow(record.linked)) is None:
+                counted[record.table] += 1
+            else:
+                faults.append(Fault(broken, f"{record.table} {record.key}"))
+                follower.go_on(record.linked)
+            if len(faults) == MOST_FAULTS:
+                break
+            if (seen := seen + 1) % EVERY == 0:
+                progress(seen)
+        else:
+            if (broken := follower.end(self.head) or self._headless(follower)) is not None:
+                faults.append(Fault(broken, None))
+        checked = () if faults else tuple(head.place for head in self.known)
+        return Followed(partition=partition, records=counted, faults=tuple(faults), checked=checked)
 
     def _headless(self, follower: Follower) -> Broken | None:
         if self.head is not None or not follower.place:

@@ -17,7 +17,7 @@ from decisions.policy import SHIPPED
 from decisions.policy_file import canonical, content_id
 from features.skew import Meaning
 from models.explanations import title_of
-from models.registry import RegistryUnavailable
+from models.mlflow_store import RegistryUnavailable
 
 from . import record
 from .champion import Champion, explained

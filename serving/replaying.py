@@ -18,7 +18,7 @@ from decisions.standing_events import rebuild
 from features.errors import BadInput
 from models.buyer_score import BuyerScore
 from models.evidence import assess_vector
-from models.registry import RegistryUnavailable
+from models.mlflow_store import RegistryUnavailable
 
 from . import record
 from .champion import Champion

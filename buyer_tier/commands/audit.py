@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 if TYPE_CHECKING:
-    from serving.auditing import Followed
+    from serving.auditing import Fault, Followed
     from serving.store.database import Database
 
 Result = TypeVar("Result")
@@ -83,14 +83,15 @@ def _document(found: list[Followed]) -> dict[str, Any]:
                 "partition": one.partition,
                 "records": dict(one.records),
                 "heads_found_again": list(one.checked),
-                "broken": None
-                if one.broken is None
-                else {
-                    "place": one.broken.place,
-                    "fault": one.broken.fault,
-                    "detail": one.broken.detail,
-                    "record": one.key,
-                },
+                "faults": [
+                    {
+                        "place": fault.broken.place,
+                        "fault": fault.broken.fault,
+                        "detail": fault.broken.detail,
+                        "record": fault.key,
+                    }
+                    for fault in one.faults
+                ],
             }
             for one in found
         ],
@@ -106,22 +107,27 @@ def _print(found: list[Followed], *, with_heads: bool) -> None:
     table = Table("partition", "records", "kept head", "")
     for one in found:
         kept = ", ".join(f"at {place:,}" for place in one.checked) or "-"
-        said = "[green]whole[/]" if one.broken is None else f"[red]{escape(_fault(one))}[/]"
+        said = "[green]whole[/]" if one.broken is None else f"[red]{_count(len(one.faults), 'fault')}[/]"
         table.add_row(one.partition, f"{one.records.total():,}", kept, said)
     out.print(table if found else "nothing was recorded yet")
+    for one in found:
+        for fault in one.faults:
+            out.print(f"[red]{escape(_said(one, fault))}[/]", highlight=False, soft_wrap=True)
     broken = sum(one.broken is not None for one in found)
     count = sum(one.records.total() for one in found)
-    said = f"{broken} of {len(found)} chains are broken" if broken else f"{len(found)} chains are whole"
-    out.print(f"{count:,} records hold, {said}")
+    whole = f"{broken} of {len(found)} broken" if broken else "all whole"
+    out.print(f"{_count(count, 'record')} hold in {_count(len(found), 'chain')}, {whole}", highlight=False)
     if not with_heads:
         out.print("without --heads, a chain cut off or written anew as a whole is not noticed")
 
 
-def _fault(one: Followed) -> str:
-    broken = one.broken
-    assert broken is not None
-    where = f", {one.key}" if one.key else ""
-    return f"{broken.fault} at place {broken.place:,}{where}: {broken.detail}"
+def _said(one: Followed, fault: Fault) -> str:
+    broken, where = fault.broken, f", at {fault.key}" if fault.key else ""
+    return f"{one.partition}: {broken.fault} at place {broken.place:,}{where}: {broken.detail}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
 def _bytes(path: str) -> bytes:

@@ -39,7 +39,7 @@ def _one(decision_id: str, *, as_json: bool) -> None:
         emit({"decision_id": row.decision_id, "same_bytes": not found, "differences": listed})
     else:
         made = f"model {row.model_version}, policy {row.policy_version}, decided at {row.decided_at}"
-        said = "same bytes" if not found else f"{len(found)} fields differ"
+        said = "same bytes" if not found else f"{len(found)} field{'s' * (len(found) > 1)} differ"
         out.print(f"{row.decision_id}: {said} ({made})", highlight=False, markup=False, soft_wrap=True)
         _print(found)
     if found:

@@ -50,15 +50,20 @@ def run(*arguments: str) -> Result:
 
 def test_verify_says_whole_and_broken_to_people_and_machines(three: str) -> None:
     whole = run("audit", "verify")
-    assert (whole.exit_code, "3 records hold, 1 chains are whole" in whole.stdout) == (0, True)
+    assert (whole.exit_code, "3 records hold in 1 chain, all whole" in whole.stdout) == (0, True)
     assert "without --heads" in whole.stdout
     sql(three, "UPDATE decisions SET refund_amount_fen = 1 WHERE place = 2")
     broken = run("audit", "verify")
     assert broken.exit_code == 1
-    assert re.search(r"altered at place 2, decisions [0-9a-f-]{36}: the record", broken.stdout)
+    assert re.search(
+        r"\d{4}-\d\d/1: altered at place 2, at decisions [0-9a-f-]{36}: the record", broken.stdout
+    )
     document = json.loads(run("audit", "verify", "--json").stdout)
-    assert (document["whole"], document["records"]) == (False, 1)
-    assert document["partitions"][0]["broken"]["fault"] == "altered"
+    assert (document["whole"], document["records"]) == (False, 2)
+    assert [fault["fault"] for fault in document["partitions"][0]["faults"]] == ["altered"]
+    sql(three, "UPDATE decisions SET refund_amount_fen = 1 WHERE place = 3")
+    document = json.loads(run("audit", "verify", "--json").stdout)
+    assert [fault["place"] for fault in document["partitions"][0]["faults"]] == [2, 3]
 
 
 def test_heads_kept_show_what_was_cut_off(three: str, tmp_path: Path) -> None:
@@ -122,7 +127,7 @@ def test_a_decision_whose_model_is_gone_is_refused(three: str, monkeypatch: pyte
         raise LookupError(version)
 
     monkeypatch.setattr(MODELS, "load", gone)
-    with pytest.raises(ModelGone, match="model version 7.*no longer in the registry"):
+    with pytest.raises(ModelGone, match=r"model version 7.*no longer in the registry"):
         run("decide", "--replay", "AS-1")
     every = run("decide", "--replay", "all")
     assert (every.exit_code, "3 not replayed: model version 7" in every.stdout) == (2, True)
