@@ -98,7 +98,7 @@ class Dossiers:
 
 
 async def _sources(connection: Connection, row: DecisionRow) -> Sources:
-    version, place = record.standing_version_of(row.record), await dossiers.place_of(connection, row)
+    standing, place = record.standing_of(row.record), await dossiers.place_of(connection, row)
     return Sources(
         row=row,
         place=place,
@@ -106,7 +106,9 @@ async def _sources(connection: Connection, row: DecisionRow) -> Sources:
         columns=await dossiers.catalog_columns(connection, row.catalog_version),
         policy=await dossiers.policy_text(connection, row.policy_version),
         acts=[act for act in begun(await acts(connection), row.decided_at) if act.made_at <= row.decided_at],
-        transitions=await dossiers.transitions_until(connection, row, version),
+        transitions=await dossiers.transitions_until(
+            connection, row, None if standing is None else standing.version
+        ),
     )
 
 

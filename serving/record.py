@@ -14,7 +14,8 @@ from decisions.caps import Usage
 from decisions.case import Verdict
 from decisions.engine import Decision
 from decisions.policy import Policy
-from decisions.request import BuyerEvidence, OrderEvidence, RefundRequest
+from decisions.request import BuyerEvidence, OrderEvidence, RefundRequest, ShopEvidence
+from decisions.standing import Standing
 from decisions.tiers import Tier
 from models.evidence import BuyerAssessment
 from models.reasons import Reason
@@ -37,10 +38,9 @@ TIER_RULE: Final = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
-    """One decision and everything that it followed from; ``usage`` where its policy limits any.
+    """One decision and everything that it followed from.
 
-    ``standing_version`` counts the transitions of the standing that it was judged by; None where nothing
-    was known against the buyer.
+    ``usage`` and ``shop`` are there where the policy limits any, ``standing`` where anything was heard.
     """
 
     decision_id: str
@@ -54,7 +54,8 @@ class Case:
     policy: Policy
     decided_at: datetime
     usage: Usage | None = None
-    standing_version: int | None = None
+    shop: ShopEvidence | None = None
+    standing: Standing | None = None
 
 
 def digest(request: RefundRequest, *, dated: bool) -> bytes:
@@ -117,8 +118,10 @@ def _record(case: Case) -> dict[str, Any]:
     }
     if case.usage is not None:
         kept["usage"] = case.usage
-    if case.standing_version is not None:
-        kept["standing_version"] = case.standing_version
+    if case.shop is not None:
+        kept["shop_evidence"] = case.shop
+    if case.standing is not None:
+        kept["standing"] = {"state": case.standing.state, "version": case.standing.version}
     return kept
 
 
@@ -165,12 +168,6 @@ def usage_of(record: bytes) -> Usage | None:
     return None if kept is None else msgspec.convert(kept, Usage)
 
 
-def standing_version_of(record: bytes) -> int | None:
-    """Give back by how many transitions of the standing a stored decision was judged."""
-    found: int | None = msgspec.json.decode(record).get("standing_version")
-    return found
-
-
 def request_of(record: bytes) -> RefundRequest:
     """Give back the request of a stored decision."""
     return msgspec.convert(msgspec.json.decode(record)["request"], RefundRequest)
@@ -179,6 +176,18 @@ def request_of(record: bytes) -> RefundRequest:
 def order_of(record: bytes) -> OrderEvidence:
     """Give back what a stored decision knew of the order."""
     return msgspec.convert(msgspec.json.decode(record)["order_evidence"], OrderEvidence)
+
+
+def shop_of(record: bytes) -> ShopEvidence | None:
+    """Give back what was measured of the shop; None where the policy did not ask."""
+    kept = msgspec.json.decode(record).get("shop_evidence")
+    return None if kept is None else ShopEvidence(**kept)
+
+
+def standing_of(record: bytes) -> Standing | None:
+    """Give back the standing that a stored decision went by, as far as it goes into one; None without one."""
+    kept = msgspec.json.decode(record).get("standing")
+    return None if kept is None else Standing(**kept)
 
 
 def rules_of(answer: bytes) -> tuple[Verdict, ...]:

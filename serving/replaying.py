@@ -11,8 +11,8 @@ import numpy as np
 
 from decisions.caps import NOTHING_USED
 from decisions.engine import decide
-from decisions.policy import SHIPPED, Policy
-from decisions.policy_file import parse
+from decisions.policy import Policy
+from decisions.request import UNKNOWN_SHOP
 from decisions.standing import Standing
 from decisions.standing_events import rebuild
 from features.errors import BadInput
@@ -23,9 +23,9 @@ from models.mlflow_store import RegistryUnavailable
 from . import record
 from .champion import Champion
 from .errors import ModelGone, Unavailable
+from .policies import made_by
 from .store import dossiers
 from .store.decisions import NAMES, DecisionRow
-from .timeline import stopped
 
 if TYPE_CHECKING:
     from .store.database import Connection
@@ -102,12 +102,13 @@ class Replayer:
             raise Unavailable("model", str(error)) from error
 
     async def _policy(self, connection: Connection, row: DecisionRow) -> Policy:
-        name, *changes = row.policy_version.split("+")
-        if name not in self._policies:
-            self._policies[name] = await policy_named(connection, name)
-        base = self._policies[name]
-        base = stopped(base) if "stopped" in changes else base
-        return record.policy_of(row.record, version=row.policy_version, base=base)
+        version = row.policy_version
+        if version not in self._policies:
+            found = await made_by(connection, version)
+            if found is None:
+                raise BadInput(f"policy {version} of this decision is not stored here")
+            self._policies[version] = found
+        return record.policy_of(row.record, version=version, base=self._policies[version])
 
     async def _columns_of(self, connection: Connection, version: str) -> Mapping[str, int]:
         if version not in self._columns:
@@ -118,27 +119,11 @@ class Replayer:
         return self._columns[version]
 
 
-async def policy_named(connection: Connection, name: str) -> Policy:
-    """Give a policy by its version, without what the service adds to one.
-
-    Raises
-    ------
-    BadInput
-        It is neither shipped nor stored.
-    """
-    if name in SHIPPED:
-        return SHIPPED[name]
-    found = await dossiers.policy_text(connection, name)
-    if found is None:
-        raise BadInput(f"policy {name} of this decision is not stored here")
-    return parse(found.text, source=name)
-
-
 async def _standing(connection: Connection, row: DecisionRow) -> Standing | None:
-    version = record.standing_version_of(row.record)
-    if version is None:
+    kept = record.standing_of(row.record)
+    if kept is None:
         return None
-    return rebuild(await dossiers.transitions_until(connection, row, version))
+    return rebuild(await dossiers.transitions_until(connection, row, kept.version))
 
 
 def again(inputs: Inputs) -> DecisionRow:
@@ -146,6 +131,7 @@ def again(inputs: Inputs) -> DecisionRow:
     row = inputs.row
     request, order = record.request_of(row.record), record.order_of(row.record)
     previous, usage = record.previous_tier_of(row.record), record.usage_of(row.record)
+    shop = record.shop_of(row.record)
     buyer = assess_vector(
         np.frombuffer(row.vector, dtype="<f8").astype(np.float64),
         buyer_id=request.buyer_id,
@@ -162,6 +148,7 @@ def again(inputs: Inputs) -> DecisionRow:
         previous_tier=previous,
         usage=usage or NOTHING_USED,
         standing=inputs.standing,
+        shop=shop or UNKNOWN_SHOP,
     )
     case = record.Case(
         decision_id=row.decision_id,
@@ -175,7 +162,8 @@ def again(inputs: Inputs) -> DecisionRow:
         policy=inputs.policy,
         decided_at=row.decided_at,
         usage=usage,
-        standing_version=None if inputs.standing is None else inputs.standing.version,
+        shop=shop,
+        standing=inputs.standing,
     )
     digests = [record.digest(request, dated=dated) for dated in (True, False)]
     return record.row_of(case, digest=row.request_digest if row.request_digest in digests else digests[0])

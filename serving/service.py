@@ -210,7 +210,7 @@ class DecisionService:
             policy=policy,
             decided_at=ask.decided_at,
             usage=usage,
-            standing_version=None if standing is None else standing.version,
+            standing=standing,
         )
         row = record.row_of(case, digest=ask.digest)
         ahead.tiers[buyer_id] = made.tier

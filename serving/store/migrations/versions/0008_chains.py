@@ -34,12 +34,12 @@ KEYS: Final = {
     "decisions": ("decision_id",),
 }
 GUARDED: Final = ("policies", "policy_activations", "standing_transitions")
-"""What has the trigger for rows already."""
+"""What refuses to be changed already."""
 REFUSE: Final = """
 CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF current_setting('buyer_tier.erasing', true) = 'on' THEN
-        RETURN CASE TG_OP WHEN 'UPDATE' THEN NEW WHEN 'DELETE' THEN OLD END;
+        RETURN NULL;
     END IF;
     RAISE EXCEPTION 'rows of % are never changed nor deleted: % is refused', TG_TABLE_NAME, TG_OP
         USING HINT = 'Retention and erasure set buyer_tier.erasing to on for their transaction, '
@@ -96,26 +96,20 @@ def upgrade() -> None:
         for column in ("chain", "place", "hash"):
             op.alter_column(table, column, nullable=False)
         op.create_index(f"{table}_in_chain", table, ["chain", "place"], unique=True)
-        if table not in GUARDED:
-            op.execute(
-                f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON {table} "
-                "FOR EACH ROW EXECUTE FUNCTION refuse_change()"
-            )
-        op.execute(
-            f"CREATE TRIGGER kept BEFORE TRUNCATE ON {table} "
-            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
-        )
         op.execute(
             f"CREATE TRIGGER follow_chain AFTER INSERT ON {table} REFERENCING NEW TABLE AS added "
             "FOR EACH STATEMENT EXECUTE FUNCTION follow_chain()"
         )
+    op.execute(
+        "CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON decisions "
+        "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+    )
 
 
 def downgrade() -> None:
     """Go back; no record is lost, but their chains are."""
     for table in CHAINED:
         op.execute(f"DROP TRIGGER follow_chain ON {table}")
-        op.execute(f"DROP TRIGGER kept ON {table}")
         for column in ("hash", "place", "chain"):
             op.drop_column(table, column)
     op.execute("DROP TRIGGER append_only ON decisions")
