@@ -58,7 +58,7 @@ def encode(rows: Rows, number: Ints, *, start: datetime, seed: int) -> pa.Table:
         "link_type": (rows.link_type, LINK_TYPES),
         "imputed": (np.full(len(rows), NIL), ()),
     }
-    columns: dict[str, pa.Array] = {name: _words(code, known) for name, (code, known) in words.items()}
+    columns: dict[str, pa.Array] = {name: words_of(code, known) for name, (code, known) in words.items()}
     columns |= {
         "event_id": numbered("e", number),
         "buyer_id": numbered("b", rows.buyer, digits=7),
@@ -95,7 +95,8 @@ def instants(seconds: Floats, start: datetime) -> pa.Array:
     return pa.array(micros, pa.int64(), mask=~finite).cast(TIMESTAMP)
 
 
-def _words(code: NDArray[Any], known: tuple[str, ...]) -> pa.Array:
+def words_of(code: NDArray[Any], known: tuple[str, ...]) -> pa.Array:
+    """Look words up by their position; a negative one is null."""
     codes = pa.array(code.astype(np.int8), mask=code < 0)
     return pa.DictionaryArray.from_arrays(codes, pa.array(known, pa.string()))
 

@@ -31,8 +31,8 @@ class Columns:
     def __len__(self) -> int:
         return len(getattr(self, fields(self)[0].name))
 
-    def pick(self: T, rows: Ints | Bools) -> T:
-        """Keep some rows, by position or by mask."""
+    def pick(self: T, rows: Ints | Bools | slice) -> T:
+        """Keep some rows, by position, by mask or as a view of a range."""
         return type(self)(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
 
@@ -64,6 +64,8 @@ class Orders(Columns):
         The shop is in it and never ships.
     quick
         The parcel (of nothing) leaves within the hour and is received soon.
+    scripted
+        It is part of the abuse.
     """
 
     buyer: Ints
@@ -77,6 +79,7 @@ class Orders(Columns):
     lie: Bools
     held: Bools
     quick: Bools
+    scripted: Bools
 
     @property
     def shop(self) -> Ints:
@@ -99,6 +102,7 @@ def blank_orders(buyer: Ints, placed: Floats, listing: Ints, *, basket: Ints | N
         lie=np.zeros(n, np.bool_),
         held=np.zeros(n, np.bool_),
         quick=np.zeros(n, np.bool_),
+        scripted=np.zeros(n, np.bool_),
     )
 
 
