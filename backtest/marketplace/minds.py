@@ -14,7 +14,6 @@ from typing import Final
 import numpy as np
 
 from .draws import Bools, Ints
-from .people import People
 from .plan import Cases
 from .vocabulary import STAGE
 
@@ -32,9 +31,9 @@ class Minds:
         The limit fell, the pace is halved, the account is given up.
     """
 
-    def __init__(self, people: People, patience: Ints) -> None:
-        n = len(people)
-        self._is_abuser, self._patience = people.is_abuser, patience
+    def __init__(self, is_abuser: Bools, patience: Ints) -> None:
+        n = len(patience)
+        self._is_abuser, self._patience = is_abuser, patience
         self._passed, self._in_a_row = np.zeros(n, np.int64), np.zeros(n, np.int64)
         self._gone = np.zeros(n, np.bool_)
         self.limit = np.full(n, NO_LIMIT)

@@ -55,7 +55,7 @@ class Town:
         self.people, self._links = together(blocks), stacked(links)
         self._put(link_rows(self._links))
         patience = np.array([a.reaction.patience for a in ARCHETYPES])[self.people.code]
-        self._minds = Minds(self.people, patience)
+        self._minds = Minds(self.people.is_abuser, patience)
 
     @property
     def no_cases(self) -> Cases:
