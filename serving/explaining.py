@@ -21,7 +21,7 @@ from features.online import rows_vector
 from features.rows import Row
 from models.buyer_score import BuyerScore
 from models.explanations import ORDER_FAULTS, for_buyer, for_merchant, for_operator
-from models.registry import RegistryUnavailable
+from models.mlflow_store import RegistryUnavailable
 
 from . import record
 from .champion import Champion
