@@ -51,7 +51,7 @@ def test_without_a_champion_nothing_is_compared_and_nothing_holds() -> None:
     gates = [*ranking_gates(None, LIMITS), money_gate(None, LIMITS), swap_gate(None, LIMITS)]
     gates += [same_features_gate(["a"], None, versions=""), unseen_gate("2026-01-01", None)]
     assert {gate.verdict for gate in gates} == {OPEN}
-    assert {gate.figure for gate in gates} == {"no champion to compare with"}
+    assert {gate.figure for gate in gates} == {"no model is in charge to compare with"}
     assert not any(gate.holds for gate in gates)
 
 
