@@ -166,10 +166,11 @@ def slice_gates(
 ) -> Iterator[Gate]:
     """Ask that no group of buyers pays for the average: its ranking, and its honest buyers' tier.
 
-    Where honest quality users become fewer everywhere, a group is harmed by what it loses beyond that: how
-    many the level of the whole costs is what the swap set asks.
+    Where honest quality users become fewer everywhere, a group is harmed by what it loses beyond its share of
+    that: a group in which all have the tier loses more of them than one in which few do. How many the level
+    of the whole costs is what the swap set asks.
     """
-    fewer = min(_honest_change(champion, challenger, y == 0), 0.0) if champion else 0.0
+    kept = _kept_of_all(champion, challenger, y == 0) if champion else 1.0
     for name, rows in groups.items():
         title, key = f"no group is harmed: {WORDS[name]}", f"slice_{name}"
         if champion is None:
@@ -179,7 +180,8 @@ def slice_gates(
         if honest.sum() < limits.slice_rows:
             yield Gate(key, title, f"too few to judge ({int(rows.sum())} rows)", "", Verdict.open)
             continue
-        approval = _honest_change(champion, challenger, honest)
+        before, after = (float(seen.quality[honest].mean()) for seen in (champion, challenger))
+        approval, expected = after - before, before * (kept - 1.0)
         enough = int(y[rows].sum()) >= limits.slice_positives
         gap = gap_of(rows) if enough else None
         hurt = gap is not None and gap.value < -limits.slice_roc_auc_loss and gap.high < 0
@@ -187,18 +189,19 @@ def slice_gates(
         yield Gate(
             key,
             title,
-            f"{said}honest quality users {approval:+.1%}" + (f" ({fewer:+.1%} of all)" if fewer else ""),
+            f"{said}honest quality users {approval:+.1%}"
+            + (f" ({expected:+.1%} if as all others)" if kept < 1 else ""),
             f"not below {-limits.slice_roc_auc_loss:+.2f}, {-limits.slice_approval_loss:+.0%}"
-            + (" beyond all" if fewer else ""),
-            _verdict(not hurt and round(approval - fewer, 9) >= -limits.slice_approval_loss),
+            + (" beyond that" if kept < 1 else ""),
+            _verdict(not hurt and round(approval - expected, 9) >= -limits.slice_approval_loss),
             approval,
         )
 
 
-def _honest_change(champion: Views, challenger: Views, honest: Mask) -> float:
-    if not honest.any():
-        return 0.0
-    return float(challenger.quality[honest].mean() - champion.quality[honest].mean())
+def _kept_of_all(champion: Views, challenger: Views, honest: Mask) -> float:
+    """Tell which part of the honest quality users there still would be, at most all."""
+    before = int(champion.quality[honest].sum())
+    return min(int(challenger.quality[honest].sum()) / before, 1.0) if before else 1.0
 
 
 def swap_gate(swapped: SwapSet | None, limits: Limits) -> Gate:

@@ -123,6 +123,26 @@ def test_where_all_honest_buyers_lose_the_tier_a_slice_is_hurt_by_what_it_loses_
     assert gate.verdict is verdict
 
 
+def test_a_group_in_which_all_have_the_tier_is_not_hurt_by_its_share_of_what_all_lose() -> None:
+    n, all_have = 1000, np.arange(1000) < 400
+    champion = Views(np.zeros(n), all_have | (np.arange(n) % 10 == 0))  # 400 of 400, and 60 of 600
+    fewer = Views(np.zeros(n), champion.quality & (np.arange(n) % 5 != 1) & (np.arange(n) % 50 != 0))
+
+    def gate(challenger: Views) -> Verdict:
+        (one,) = slice_gates(
+            {"established": all_have},
+            y=np.zeros(n, dtype=np.int64),
+            champion=champion,
+            challenger=challenger,
+            gap_of=lambda _: Interval(0.0, 0.0, 0.0),
+            limits=LIMITS,
+        )
+        return one.verdict
+
+    assert gate(fewer) is PASS  # 22% of the group, of all honest buyers about a tenth
+    assert gate(Views(np.zeros(n), champion.quality & ~(all_have & (np.arange(n) % 5 < 3)))) is FAIL
+
+
 def test_where_the_serving_model_approves_nobody_a_person_decides_about_money() -> None:
     gaps = {"loss_share": Interval(0.06, 0.01, 0.13)}
     assert money_gate(gaps, LIMITS).verdict is FAIL
