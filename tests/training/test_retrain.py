@@ -67,7 +67,7 @@ def test_the_first_model_is_promoted_and_says_that_nobody_was_there_to_compare_w
     assert (report.outcome, report.champion_before, report.champion_now) == ("promoted", None, "1")
     said = {gate.name: gate.figure for gate in report.gates}
     assert all(
-        said[name] == "no champion to compare with"
+        said[name] == "no model is in charge to compare with"
         for name in ("roc_auc", "average_precision", "loss_share", "swap_set")
     )
     assert not KeptModels(order.kept_in).path(report.key).exists()
