@@ -251,7 +251,7 @@ def test_a_champion_that_reads_other_features_is_named_and_stays(tmp_path: Path,
     register(new_score(max_trees=5).fit(*rows(300)), order.tracking_uri)
     report = retrain(log, order)
     assert (report.outcome, report.champion_now) == ("held", "1")
-    assert "not passed: it reads the features that the serving model reads: added" in report.said
+    assert "not passed: it looks at the same facts about buyers as the serving model: added" in report.said
     assert "missing refunds, kept_orders, noise, links, visits; defined otherwise: catalog c1" in report.said
     registry = Registry(order.tracking_uri)
     assert (registry.champion_version(), registry.challenger_version()) == ("1", None)
