@@ -22,10 +22,12 @@ from .commands import (
     load,
     models,
     policy,
+    policy_store,
     retrain,
     score,
     serve,
     simulate,
+    standing,
     train,
 )
 from .console import err
@@ -54,7 +56,9 @@ app.command()(score.score)
 app.command()(decide.decide)
 app.command()(explain.explain)
 app.add_typer(keys.app, name="keys")
+policy_store.add_to(policy.app)
 app.add_typer(policy.app, name="policy")
+app.add_typer(standing.app, name="standing")
 app.command()(doctor.doctor)
 
 
