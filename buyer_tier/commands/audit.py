@@ -22,7 +22,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
 @app.command()
-def heads() -> None:
+def heads(
+    _as_json: Annotated[bool, typer.Option("--json", help="As always: heads are printed as JSON.")] = False,
+) -> None:
     """Print every chain's place and hash as JSON, to be kept where nobody who can write the database can.
 
     Example: buyer-tier audit heads > heads-2026-11-23.json
