@@ -19,9 +19,14 @@ def ours() -> Likeness:
     return Likeness(orders_of(simulate(MarketConfig()).events))
 
 
+@pytest.fixture(scope="module")
+def figures(ours: Likeness) -> dict[str, float]:
+    return ours.figures()
+
+
 @pytest.mark.parametrize("fact", [f for f in FACTS if f.within is not None], ids=lambda fact: fact.figure)
-def test_the_market_keeps_near_the_facts(ours: Likeness, fact: Fact) -> None:
-    assert ours.figures()[fact.figure] == pytest.approx(fact.real, rel=fact.within)
+def test_the_market_keeps_near_the_facts(figures: dict[str, float], fact: Fact) -> None:
+    assert figures[fact.figure] == pytest.approx(fact.real, rel=fact.within)
 
 
 def test_a_fact_that_is_not_aimed_at_says_why() -> None:
@@ -29,10 +34,10 @@ def test_a_fact_that_is_not_aimed_at_says_why() -> None:
     assert sum(fact.within is None for fact in FACTS) <= 5
 
 
-def test_the_page_says_what_the_default_market_shows(ours: Likeness) -> None:
+def test_the_page_says_what_the_default_market_shows(figures: dict[str, float]) -> None:
     page = PAGE.read_text(encoding="utf-8")
 
-    assert put(page, ours.figures()) == page
+    assert put(page, figures) == page
 
 
 def test_a_line_sets_real_beside_simulated() -> None:
@@ -57,7 +62,8 @@ def test_every_archetype_has_a_line() -> None:
     assert all(len(line) > 80 for line in lines)
 
 
-def test_the_pictures_are_drawn_with_and_without_the_retail_data(ours: Likeness, tmp_path: Path) -> None:
+def test_the_pictures_are_drawn_with_and_without_the_retail_data(tmp_path: Path) -> None:
+    ours = Likeness(orders_of(simulate(MarketConfig(buyers=500, days=90)).events))
     for name, retail in (("alone", None), ("both", ours)):
         draw(ours, retail, tmp_path / f"{name}.png")
 
