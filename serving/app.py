@@ -14,13 +14,15 @@ from fastapi.telemetry import TelemetryConfig
 
 from models.registry import Registry
 
-from .api import decisions, events, explanations, health, openapi, problems, scores
+from .api import decisions, events, explanations, health, openapi, problems, scores, standings
+from .api import policies as policy_room
 from .api.auth import KeyRing
 from .api.envelope import Envelope
 from .api.hot import Hot
 from .champion import Champion, Models
 from .explaining import Explainer
 from .metrics import Metrics
+from .policies import Policies
 from .scoring import ScoringService
 from .service import DecisionService
 from .settings import Settings
@@ -70,19 +72,19 @@ def create_app(
     app.state.settings, app.state.clock, app.state.metrics = settings, clock, metrics
     app.state.database, app.state.champion = database, champion
     app.state.keys = KeyRing(database, seconds=settings.key_cache_seconds)
-    policy = settings.policy
+    policies = app.state.policies = Policies(settings.policy)
     app.state.service = DecisionService(
         database=database,
         champion=champion,
-        policy=policy,
+        policies=policies,
         observe=metrics.stage,
         waiting=settings.waiting_limit,
     )
     app.state.scoring = ScoringService(
-        database=database, champion=champion, policy=policy, waiting=settings.waiting_limit
+        database=database, champion=champion, policies=policies, waiting=settings.waiting_limit
     )
-    app.state.explainer = Explainer(database=database, champion=champion, policy=policy)
-    for room in (decisions, explanations, scores, events, health):
+    app.state.explainer = Explainer(database=database, champion=champion, policy=settings.policy)
+    for room in (decisions, explanations, scores, events, policy_room, standings, health):
         app.include_router(room.router)
     openapi.install(app)
     problems.install(app)
@@ -103,7 +105,7 @@ def create_app(
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await app.state.database.open()
     await asyncio.to_thread(app.state.champion.refresh)
-    following = asyncio.create_task(app.state.champion.follow())
+    following = asyncio.gather(app.state.champion.follow(), app.state.policies.follow(app.state.database))
     try:
         yield
     finally:

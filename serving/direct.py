@@ -10,10 +10,12 @@ from models.registry import Registry
 
 from .champion import Champion
 from .explaining import Explainer
+from .policies import Policies
 from .scoring import ScoringService
 from .service import DecisionService
 from .session import opened
 from .settings import Settings
+from .store.database import Database
 
 
 @asynccontextmanager
@@ -21,7 +23,9 @@ async def deciding(settings: Settings, url: str) -> AsyncIterator[DecisionServic
     """Give the very service that decides over HTTP, with the champion loaded."""
     async with opened(settings, url) as database:
         champion = await _champion(settings)
-        yield DecisionService(database=database, champion=champion, policy=settings.policy)
+        yield DecisionService(
+            database=database, champion=champion, policies=await policies_of(settings, database)
+        )
 
 
 @asynccontextmanager
@@ -29,7 +33,9 @@ async def scoring(settings: Settings, url: str) -> AsyncIterator[ScoringService]
     """Give the very service that scores over HTTP, with the champion loaded."""
     async with opened(settings, url) as database:
         champion = await _champion(settings)
-        yield ScoringService(database=database, champion=champion, policy=settings.policy)
+        yield ScoringService(
+            database=database, champion=champion, policies=await policies_of(settings, database)
+        )
 
 
 @asynccontextmanager
@@ -44,3 +50,11 @@ async def _champion(settings: Settings) -> Champion:
     champion = Champion(Registry(settings.tracking_uri), poll_seconds=settings.model_poll_seconds)
     await asyncio.to_thread(champion.refresh)
     return champion
+
+
+async def policies_of(settings: Settings, database: Database) -> Policies:
+    """Read which policy is in force."""
+    policies = Policies(settings.policy)
+    async with database.connection() as connection:
+        await policies.refresh(connection)
+    return policies

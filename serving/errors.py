@@ -38,6 +38,18 @@ class AfterSaleConflict(BadInput):
         )
 
 
+class PolicyConflict(BadInput):
+    """What is asked of the policies does not go with what they are."""
+
+
+class StandingConflict(BadInput):
+    """A person's action can have no effect on the standing as it is."""
+
+
+class NotAllowed(BadInput):
+    """A key asks for what somebody else has to do."""
+
+
 class StoredEventsDiffer(BadInput):
     """An event id comes again with other content; nothing of the batch has been stored."""
 

@@ -10,10 +10,12 @@ from typing import Any, Final
 
 import msgspec
 
+from decisions.caps import Usage
 from decisions.case import Verdict
 from decisions.engine import Decision
 from decisions.policy import Policy
-from decisions.request import BuyerEvidence, OrderEvidence, RefundRequest
+from decisions.request import BuyerEvidence, OrderEvidence, RefundRequest, ShopEvidence
+from decisions.standing import Standing
 from decisions.tiers import Tier
 from models.evidence import BuyerAssessment
 from models.reasons import Reason
@@ -36,7 +38,10 @@ TIER_RULE: Final = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
-    """One decision and everything that it followed from."""
+    """One decision and everything that it followed from.
+
+    ``usage`` and ``shop`` are there where the policy limits any, ``standing`` where anything was heard.
+    """
 
     decision_id: str
     request: RefundRequest
@@ -48,6 +53,9 @@ class Case:
     catalog_version: str
     policy: Policy
     decided_at: datetime
+    usage: Usage | None = None
+    shop: ShopEvidence | None = None
+    standing: Standing | None = None
 
 
 def digest(request: RefundRequest, *, dated: bool) -> bytes:
@@ -93,19 +101,28 @@ def row_of(case: Case, *, digest: bytes) -> DecisionRow:
         policy_version=case.policy.version,
         propensity=made.propensity,
         vector=case.buyer.vector.astype("<f8").tobytes(),
-        record=_encode(
-            {
-                "request": request,
-                "buyer_evidence": evidence,
-                "order_evidence": case.order,
-                "previous_tier": case.previous_tier,
-                "tier_rule": {name: getattr(case.policy, name) for name in TIER_RULE},
-            }
-        ),
+        record=_encode(_record(case)),
         answer=_encode(_answer(case)),
         requested_at=request.requested_at,
         decided_at=case.decided_at,
     )
+
+
+def _record(case: Case) -> dict[str, Any]:
+    kept: dict[str, Any] = {
+        "request": case.request,
+        "buyer_evidence": case.buyer.evidence,
+        "order_evidence": case.order,
+        "previous_tier": case.previous_tier,
+        "tier_rule": {name: getattr(case.policy, name) for name in TIER_RULE},
+    }
+    if case.usage is not None:
+        kept["usage"] = case.usage
+    if case.shop is not None:
+        kept["shop_evidence"] = case.shop
+    if case.standing is not None:
+        kept["standing"] = {"state": case.standing.state, "version": case.standing.version}
+    return kept
 
 
 def _answer(case: Case) -> dict[str, Any]:
@@ -143,6 +160,23 @@ def previous_tier_of(record: bytes) -> Tier | None:
     """Give back the tier that the buyer had before a stored decision; None without one."""
     found: Tier | None = msgspec.json.decode(record).get("previous_tier")
     return found
+
+
+def usage_of(record: bytes) -> Usage | None:
+    """Give back what was used before a stored decision; None where its policy limited nothing."""
+    kept = msgspec.json.decode(record).get("usage")
+    return None if kept is None else msgspec.convert(kept, Usage)
+
+
+def shop_of(record: bytes) -> ShopEvidence:
+    """Give back what was measured of the shop; unknown where the policy did not ask."""
+    return ShopEvidence(**msgspec.json.decode(record).get("shop_evidence", {}))
+
+
+def standing_of(record: bytes) -> Standing | None:
+    """Give back the standing that a stored decision went by, as far as it goes into one; None without one."""
+    kept = msgspec.json.decode(record).get("standing")
+    return None if kept is None else Standing(**kept)
 
 
 def rules_of(answer: bytes) -> tuple[Verdict, ...]:

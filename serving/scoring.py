@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from decisions.policy import NOTICE, Policy, with_guarantee
+from decisions.policy import Policy, with_guarantee
 from decisions.request import BuyerEvidence
 from decisions.tiers import Tier, tier_of
 from features.batch import feature_table
@@ -28,6 +28,7 @@ from .champion import Champion
 from .errors import Unavailable
 from .gathering import WAITING, Gathering
 from .histories import Known, known_of
+from .policies import Policies
 from .store import decisions as decision_store
 from .store import events as event_store
 from .store import profiles
@@ -62,8 +63,8 @@ class ScoringService:
     ----------
     database : Database
     champion : Champion
-    policy : Policy
-        Gives the tiers, with the tier of each buyer's latest decision as the one before.
+    policies : Policies
+        The policy in force gives the tiers, with the tier of each buyer's latest decision as the one before.
     waiting : int
         How many lookups may wait for their group.
     """
@@ -73,18 +74,27 @@ class ScoringService:
         *,
         database: Database,
         champion: Champion,
-        policy: Policy = NOTICE,
+        policies: Policies | None = None,
         waiting: int = WAITING,
     ) -> None:
-        self.database, self.champion, self.policy = database, champion, policy
+        self.database, self.champion, self.policies = database, champion, policies or Policies()
         self._lookups = Gathering[tuple[str, datetime], _Seen](self._look, limit=waiting)
 
     async def score(self, buyer_id: str, *, as_of: datetime, explain: bool) -> BuyerScored:
         """Score one buyer by what was known before ``as_of``, the way that a decision does."""
         model, seen = self.champion.current(), await self._lookups.ask((buyer_id, as_of))
         return self._one(
-            buyer_id, seen.vector, as_of=as_of, model=model, explain=explain, previous=seen.previous
+            buyer_id,
+            seen.vector,
+            as_of=as_of,
+            model=model,
+            policy=self._policy(model, as_of),
+            explain=explain,
+            previous=seen.previous,
         )
+
+    def _policy(self, model: LoadedModel, as_of: datetime) -> Policy:
+        return with_guarantee(self.policies.at(as_of), model.guaranteed_cut_off)
 
     async def _look(self, asked: Sequence[tuple[str, datetime]]) -> list[_Seen | BadInput]:
         """Look buyers up together; a history that was behind is kept, where the database lets us."""
@@ -108,13 +118,21 @@ class ScoringService:
         if len(buyer_ids) == 1:
             return [await self.score(buyer_ids[0], as_of=as_of, explain=explain)]
         model, scored = self.champion.current(), []
+        policy = self._policy(model, as_of)
         for start in range(0, len(buyer_ids), BUYERS_AT_ONCE):
             some = buyer_ids[start : start + BUYERS_AT_ONCE]
             async with self.database.connection() as connection:
                 events = await event_store.history(connection, list(set(some)), as_of)
                 tiers = await decision_store.tiers_before(connection, some, [as_of] * len(some))
             scored += await asyncio.to_thread(
-                self._scored, events, some, as_of=as_of, model=model, explain=explain, before=tiers
+                self._scored,
+                events,
+                some,
+                as_of=as_of,
+                model=model,
+                policy=policy,
+                explain=explain,
+                before=tiers,
             )
         return scored
 
@@ -125,6 +143,7 @@ class ScoringService:
         *,
         as_of: datetime,
         model: LoadedModel,
+        policy: Policy,
         explain: bool,
         before: Sequence[Tier | None],
     ) -> list[BuyerScored]:
@@ -134,7 +153,15 @@ class ScoringService:
         features = feature_table(events, spine)
         vectors = np.column_stack([features[name].to_numpy() for name in CATALOG.names])
         return [
-            self._one(buyer_id, vector, as_of=as_of, model=model, explain=explain, previous=previous)
+            self._one(
+                buyer_id,
+                vector,
+                as_of=as_of,
+                model=model,
+                policy=policy,
+                explain=explain,
+                previous=previous,
+            )
             for buyer_id, vector, previous in zip(buyer_ids, vectors, before, strict=True)
         ]
 
@@ -145,10 +172,10 @@ class ScoringService:
         *,
         as_of: datetime,
         model: LoadedModel,
+        policy: Policy,
         explain: bool,
         previous: Tier | None,
     ) -> BuyerScored:
-        policy = with_guarantee(self.policy, model.guaranteed_cut_off)
         evidence = buyer_evidence(vector, score=model.score)
         return BuyerScored(
             buyer_id=buyer_id,

@@ -6,12 +6,13 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeAlias
+from typing import TYPE_CHECKING
 
+from decisions.caps import NOTHING_USED
 from decisions.engine import decide
-from decisions.policy import NOTICE, Policy, with_guarantee
+from decisions.policy import Policy, with_guarantee
 from decisions.request import RefundRequest
 from decisions.tiers import Tier
 from features.errors import BadInput
@@ -23,11 +24,17 @@ from .champion import Champion
 from .errors import AfterSaleConflict
 from .gathering import WAITING, Gathering
 from .histories import Known, known_of
+from .moving import Moving
+from .policies import Policies
 from .store import decisions as decision_store
-from .store import profiles
+from .store import profiles, standings
 from .store.database import Database
 from .store.decisions import Asked, DecisionRow, Page, Read
 from .store.ids import new_id
+from .using import Used, used
+
+if TYPE_CHECKING:
+    from .store.database import Connection
 
 Observe = Callable[[str, float], None]
 
@@ -51,8 +58,18 @@ class _Ask:
     decided_at: datetime
 
 
-_Ahead: TypeAlias = dict[str, Tier]
-"""What the decisions of a group, made but not stored yet, change for the next of them: the tier by buyer."""
+@dataclass(slots=True)
+class _Ahead:
+    """The policy of a group, and what its decisions, made but not stored yet, change for the next of them.
+
+    ``tiers`` is by buyer; ``used`` is None where the policy limits nothing; ``standings`` are kept at the
+    end.
+    """
+
+    policy: Policy
+    used: Used | None
+    standings: Moving
+    tiers: dict[str, Tier] = field(default_factory=dict)
 
 
 class DecisionService:
@@ -62,8 +79,9 @@ class DecisionService:
     ----------
     database : Database
     champion : Champion
-    policy : Policy
-        One that leaves the cut-off to the model is completed with each model's guaranteed one.
+    policies : Policies
+        Which policy is in force; by default the notice unless another was activated. One that leaves the
+        cut-off to the model is completed with each model's guaranteed one.
     observe : callable
         Told the name and the seconds of each stage: of a group, but for ``wait``, which is each request's.
     waiting : int
@@ -75,11 +93,12 @@ class DecisionService:
         *,
         database: Database,
         champion: Champion,
-        policy: Policy = NOTICE,
+        policies: Policies | None = None,
         observe: Observe = lambda _stage, _seconds: None,
         waiting: int = WAITING,
     ) -> None:
-        self.database, self.champion, self.policy, self._observe = database, champion, policy, observe
+        self.database, self.champion, self._observe = database, champion, observe
+        self.policies = policies or Policies()
         self._turns = Gathering[_Ask, Decided](
             self._decide, apart=_apart, limit=waiting, waited=lambda seconds: observe("wait", seconds)
         )
@@ -121,8 +140,9 @@ class DecisionService:
                 new = [i for i, a in enumerate(asked) if a.after_sale_id not in before]
                 buyers = [(asked[i].buyer_id, asked[i].as_of) for i in new]
                 histories = await known_of(connection, buyers, [found[i].profile for i in new])
+                await self.policies.keep_up(connection, found[0].policy_epoch)
+                ahead = await self._ahead(connection, asks, new)
             with self._stage("assess"):
-                ahead: _Ahead = {}
                 made = {
                     i: self._made(asks[i], found[i], history, ahead)
                     for i, history in zip(new, histories, strict=True)
@@ -132,9 +152,18 @@ class DecisionService:
                 await decision_store.add(connection, decided)
                 kept = [one.keep for one in histories if isinstance(one, Known) and one.keep is not None]
                 await profiles.save(connection, kept)
+                await standings.save(connection, ahead.standings.moved())
                 stored = time.perf_counter()
         self._observe("commit", time.perf_counter() - stored)
         return [made[i] if i in made else _again(ask, before) for i, ask in enumerate(asks)]
+
+    async def _ahead(self, connection: Connection, asks: Sequence[_Ask], new: Sequence[int]) -> _Ahead:
+        """Take the policy of a group, and read what only that policy needs."""
+        instants = [ask.decided_at for ask in asks]
+        policy = self.policies.at(max(instants))
+        requests = [asks[i].request for i in new]
+        found = await used(connection, requests, policy=policy, at=min(instants))
+        return _Ahead(policy, found, Moving(policy))
 
     def _made(self, ask: _Ask, found: Read, history: Known | BadInput, ahead: _Ahead) -> Decided | Exception:
         try:
@@ -148,7 +177,12 @@ class DecisionService:
         model, request = self.champion.current(), ask.request
         buyer_id, as_of = request.buyer_id, request.requested_at
         buyer = assess_vector(history.vector, buyer_id=buyer_id, as_of=as_of, score=model.score)
-        policy, previous = self.in_force(model), ahead.get(buyer_id, found.latest_tier)
+        policy = with_guarantee(ahead.policy, model.guaranteed_cut_off)
+        previous = ahead.tiers.get(buyer_id, found.latest_tier)
+        usage = None
+        if ahead.used is not None:
+            usage = ahead.used.before(request, policy=policy, decided_at=ask.decided_at)
+        standing = ahead.standings.before(buyer_id, found.heard, decided_at=ask.decided_at)
         made = decide(
             request,
             buyer=buyer.evidence,
@@ -156,6 +190,8 @@ class DecisionService:
             policy=policy,
             decided_at=ask.decided_at,
             previous_tier=previous,
+            usage=usage or NOTHING_USED,
+            standing=standing,
         )
         self.champion.saw(
             request.after_sale_id, buyer.vector, points=buyer.evidence.score, version=model.version
@@ -171,15 +207,22 @@ class DecisionService:
             catalog_version=str(model.catalog_version),
             policy=policy,
             decided_at=ask.decided_at,
+            usage=usage,
+            standing=standing,
         )
         row = record.row_of(case, digest=ask.digest)
-        ahead[buyer_id] = made.tier
+        ahead.tiers[buyer_id] = made.tier
+        ahead.standings.after(
+            request, made, heard=found.heard, evidence=buyer.evidence, decided_at=ask.decided_at
+        )
+        if ahead.used is not None:
+            ahead.used.after(request, made, decided_at=ask.decided_at)
         failed = next((verdict.code for verdict in made.rules if not verdict.passed), None)
         return Decided(row=row, created=True, failed_rule=failed)
 
-    def in_force(self, model: LoadedModel) -> Policy:
+    def in_force(self, model: LoadedModel, now: datetime) -> Policy:
         """Give the policy as it is with a model."""
-        return with_guarantee(self.policy, model.guaranteed_cut_off)
+        return with_guarantee(self.policies.at(now), model.guaranteed_cut_off)
 
     async def explain(self, rows: list[DecisionRow]) -> list[bytes]:
         """Give the answers of stored decisions with their reasons, by the models that made them."""

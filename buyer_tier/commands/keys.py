@@ -18,7 +18,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 @app.command()
 def create(
     name: Annotated[str, typer.Option(help="Who will use it.")],
-    scope: Annotated[list[str], typer.Option(help="decide, score:read or events:write; repeat it for more.")],
+    scope: Annotated[
+        list[str],
+        typer.Option(
+            help="decide, score:read, events:write, policy:propose, policy:activate, standing:read, "
+            "standing:write, appeals:decide; repeat it for more."
+        ),
+    ],
     expires_days: Annotated[
         int | None, typer.Option(min=1, max=36_500, help="Days until it expires.")
     ] = None,

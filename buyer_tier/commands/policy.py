@@ -10,7 +10,9 @@ import typer
 if TYPE_CHECKING:
     from decisions.policy import Policy
 
-app = typer.Typer(no_args_is_help=True, help="Policies: show, check a file, compare two.")
+app = typer.Typer(
+    no_args_is_help=True, help="Policies: show, check, compare; propose, put in force, go back, stop."
+)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 SHIPPED: Final = "notice"
 MOST_BYTES: Final = 4 * 2**20
@@ -100,14 +102,24 @@ def _described(policy: Policy) -> dict[str, Any]:
 
 
 def _policy(name: str) -> Policy:
-    from pathlib import Path
-
     from decisions.policy import NOTICE
     from decisions.policy_file import PolicyError, parse
     from features.errors import BadInput
 
     if name == SHIPPED:
         return NOTICE
+    try:
+        return parse(text_of(name), source=name)
+    except PolicyError as error:
+        raise BadInput(str(error)) from error
+
+
+def text_of(name: str) -> str:
+    """Read a policy file's text; raise BadInput where it is none."""
+    from pathlib import Path
+
+    from features.errors import BadInput
+
     try:
         with Path(name).open("rb") as file:
             content = file.read(MOST_BYTES + 1)
@@ -116,8 +128,6 @@ def _policy(name: str) -> Policy:
     if len(content) > MOST_BYTES:
         raise BadInput(f"{name}: more than {MOST_BYTES >> 20} MiB; a policy is a short TOML file")
     try:
-        return parse(content.decode("utf-8-sig"), source=name)
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadInput(f"{name}: not UTF-8 at byte {error.start}") from error
-    except PolicyError as error:
-        raise BadInput(str(error)) from error

@@ -77,10 +77,10 @@ class KeyRing:
         return found
 
 
-def require(scope: str) -> Callable[[Request, Credentials], Awaitable[None]]:
-    """Make the dependency that lets only keys of a scope pass."""
+def require(*scopes: str) -> Callable[[Request, Credentials], Awaitable[ApiKey]]:
+    """Make the dependency that lets only keys of a scope, or of one of several, pass and gives the key."""
 
-    async def check(request: Request, credentials: Credentials) -> None:
+    async def check(request: Request, credentials: Credentials) -> ApiKey:
         if credentials is None:
             raise _unauthenticated("send `Authorization: Bearer KEY`")
         ring: KeyRing = request.app.state.keys
@@ -88,8 +88,9 @@ def require(scope: str) -> Callable[[Request, Credentials], Awaitable[None]]:
         key = await ring.find(credentials.credentials)
         if key is None or not key.valid_at(now):
             raise _unauthenticated("the key is unknown, expired or revoked")
-        if scope not in key.scopes:
-            raise Problem(403, f"the key lacks the scope {scope}")
+        if not set(scopes) & set(key.scopes):
+            raise Problem(403, f"the key lacks the scope {' or '.join(scopes)}")
+        return key
 
     return check
 

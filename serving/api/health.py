@@ -39,7 +39,7 @@ async def readyz(request: Request) -> Response:
     ready = {
         "status": "ready",
         "model_version": model.version,
-        "policy_version": service.in_force(model).version,
+        "policy_version": service.in_force(model, request.app.state.clock()).version,
     }
     return Response(msgspec.json.encode(ready), media_type="application/json")
 
@@ -73,6 +73,8 @@ def _model(service: DecisionService) -> Unavailable | None:
 async def _database(service: DecisionService) -> Unavailable | None:
     try:
         await service.database.check()
+        async with service.database.connection() as connection:
+            await service.policies.refresh(connection)
     except Unavailable as gone:
         return gone
     return None

@@ -14,9 +14,23 @@ from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
 from .events import EventsDocumented
+from .policy_documents import ActivationIn, ProposalIn, ReasonIn
 from .schemas import ProblemOut, RefundDecisionIn, ScoresIn
+from .standings import ResolutionIn, RestrictionIn, StandingReasonIn
 
 ASSETS: Final = "/docs/assets"
+READ_BY_US: Final = (
+    RefundDecisionIn,
+    ScoresIn,
+    EventsDocumented,
+    ProposalIn,
+    ActivationIn,
+    ReasonIn,
+    StandingReasonIn,
+    RestrictionIn,
+    ResolutionIn,
+    ProblemOut,
+)
 DESCRIPTION: Final = (
     "Instant refund before shipment. A request that meets every rule is refunded at once; any other goes "
     "to the merchant's ordinary review. The service never refuses a refund.\n\n"
@@ -55,7 +69,7 @@ def _schema(app: FastAPI) -> dict[str, Any]:
         routes=app.routes,
         tags=app.openapi_tags,
     )
-    models = [(model, "validation") for model in (RefundDecisionIn, ScoresIn, EventsDocumented, ProblemOut)]
+    models = [(model, "validation") for model in READ_BY_US]
     _, definitions = models_json_schema(models, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
     document["components"].setdefault("schemas", {}).update(definitions["$defs"])
     return document

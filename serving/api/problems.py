@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from features.errors import BadInput
 
-from ..errors import AfterSaleConflict, ModelGone, Unavailable
+from ..errors import AfterSaleConflict, ModelGone, NotAllowed, PolicyConflict, StandingConflict, Unavailable
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = "1"
@@ -49,8 +49,10 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word
         *,
         errors: Sequence[Mapping[str, str]] = (),
         headers: Mapping[str, str] | None = None,
+        slug: str | None = None,
     ) -> None:
         super().__init__(detail)
+        self.slug = slug or SLUGS.get(status, "http")
         self.status, self.detail, self.errors = status, detail, errors
         self.headers = dict(headers or {})
 
@@ -58,7 +60,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word
 def response(problem: Problem, *, request_id: str | None) -> Response:
     """Write the document."""
     document: dict[str, Any] = {
-        "type": f"urn:buyer-tier:problem:{SLUGS.get(problem.status, 'http')}",
+        "type": f"urn:buyer-tier:problem:{problem.slug}",
         "title": HTTPStatus(problem.status).phrase,
         "status": problem.status,
         "detail": problem.detail,
@@ -133,6 +135,18 @@ def install(app: FastAPI) -> None:
     async def gone(request: Request, error: Exception) -> Response:
         return answer(request, Problem(410, str(error)))
 
+    async def conflict(request: Request, error: Exception) -> Response:
+        return answer(request, Problem(409, str(error), slug="policy-conflict"))
+
+    async def not_allowed(request: Request, error: Exception) -> Response:
+        return answer(request, Problem(403, str(error), slug="not-allowed"))
+
+    async def no_effect(request: Request, error: Exception) -> Response:
+        return answer(request, Problem(409, str(error), slug="standing-conflict"))
+
+    app.add_exception_handler(PolicyConflict, conflict)
+    app.add_exception_handler(StandingConflict, no_effect)
+    app.add_exception_handler(NotAllowed, not_allowed)
     app.add_exception_handler(Problem, refused)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, parameters)

@@ -23,7 +23,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from decisions.limits import MOST_FEN
 from decisions.request import GoodsType, Order, RefundRequest, RefundType, ShippingStatus
+from decisions.standing import State
 
 from ..record import digest
 
@@ -54,7 +56,7 @@ def _printable(value: str) -> str:
 
 Id = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_printable)]
 Text = Annotated[str, Field(max_length=1000), AfterValidator(_printable)]
-Fen = Annotated[int, Field(gt=0, le=MAX_INT64)]
+Fen = Annotated[int, Field(gt=0, le=MOST_FEN)]
 Instant = Annotated[AwareDatetime, BeforeValidator(_read), AfterValidator(_plausible)]
 
 EXAMPLE_REQUEST: Final[dict[str, JsonValue]] = {
@@ -194,7 +196,7 @@ class DecidedBuyer(Received):
 
     score: float = Field(description="300 to 900 points, more is better.")
     tier: Literal["quality", "standard", "low", "new"]
-    standing: Literal["new", "eligible", "revoked"]
+    standing: State
     reasons: list[Reason] | None
 
 

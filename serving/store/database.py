@@ -95,6 +95,21 @@ class Database:
                 yield connection
 
     @asynccontextmanager
+    async def listening(self) -> AsyncIterator[Connection]:
+        """Lend a connection of its own, not of the pool, to whoever keeps it for long."""
+        with _named():
+            connection: asyncpg.Connection[Any] = await asyncpg.connect(
+                self._url,
+                timeout=self._timeout,
+                command_timeout=self._timeout,
+                server_settings=SESSION,
+            )
+            try:
+                yield connection
+            finally:
+                connection.terminate()
+
+    @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """Lend a connection inside one transaction, which is durable when this ends without an error."""
         async with self.connection() as connection, connection.transaction():

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 from decisions.request import OrderEvidence
 from decisions.tiers import Tier
 
-from . import profiles
+from . import profiles, standings
 from .ids import MILLISECOND, first_id
 from .profiles import Found
+from .standings import Heard
 
 if TYPE_CHECKING:
     from .database import Connection
@@ -88,7 +89,7 @@ FROM decisions AS d CROSS JOIN LATERAL (
         ), 0) AS granted_fen,
         coalesce(bool_or(e.kind <> 'refund_granted'), false) AS undone
     FROM events AS e WHERE e.buyer_id = d.buyer_id AND e.after_sale_id = d.after_sale_id
-    AND e.kind IN ('refund_granted', 'refund_rejected', 'refund_withdrawn') AND e.recorded_at < asked.as_of
+    AND e.kind IN ('refund_granted', 'refund_rejected', 'refund_withdrawn')
 ) AS heard
 WHERE d.order_id = asked.order_id AND d.outcome = 'auto_refund' AND NOT heard.undone
 """
@@ -102,21 +103,23 @@ SELECT bool_or(e.buyer_id <> asked.buyer_id) AS foreign_buyer,
     ) AS refunded_fen,
     (array_agg(e.amount_fen ORDER BY e.recorded_at, e.occurred_at, e.event_id)
         FILTER (WHERE e.kind = 'order_paid' AND e.buyer_id = asked.buyer_id))[1] AS paid_amount_fen
-FROM events AS e WHERE e.order_id = asked.order_id AND e.recorded_at < asked.as_of
+FROM events AS e WHERE e.order_id = asked.order_id
 """
-"""What the log tells of the order: `models.evidence.order_evidence`, and whether it is another buyer's."""
+"""What the log tells of the order: `models.evidence.order_evidence`, and whether it is another buyer's. All
+that is known when the decision is made: a request dated back must not hide that the parcel has left."""
 READ: Final = f"""
 SELECT pg_current_snapshot()::text AS seen, {profiles.PARTS},
     EXISTS (SELECT FROM decisions AS k WHERE k.after_sale_id = asked.after_sale_id) AS known,
     (SELECT d.tier FROM decisions AS d WHERE d.buyer_id = asked.buyer_id ORDER BY d.decision_id DESC LIMIT 1),
-    heard.*, granted.*
-FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[])
-    WITH ORDINALITY AS asked (after_sale_id, buyer_id, order_id, as_of, n)
-LEFT JOIN buyer_profiles AS p ON p.buyer_id = asked.buyer_id
+    heard.*, granted.*, (SELECT max(activation_id) FROM policy_activations) AS policy_epoch,
+    {standings.PARTS}
+FROM unnest($1::text[], $2::text[], $3::text[])
+    WITH ORDINALITY AS asked (after_sale_id, buyer_id, order_id, n)
+LEFT JOIN buyer_profiles AS p ON p.buyer_id = asked.buyer_id {standings.JOIN}
 CROSS JOIN LATERAL ({HEARD}) AS heard CROSS JOIN LATERAL ({GRANTED}) AS granted
 ORDER BY asked.n
 """
-"""All that the decisions of a group are made from; caps and standing join here."""
+"""All that the decisions of a group are made from, but for what only some policies need (`usage`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +145,18 @@ class Read:
         Of the buyer's newest decision; ids sort by the time of the decision.
     order : OrderEvidence
         What the log and earlier decisions say of the order; of what was paid, the log's word goes first.
+    policy_epoch : int or None
+        The newest act on policies.
+    heard : Heard
+        The buyer's standing.
     """
 
     profile: Found
     known: bool
     latest_tier: Tier | None
     order: OrderEvidence
+    policy_epoch: int | None
+    heard: Heard
 
 
 async def take_turns(connection: Connection, asked: Sequence[Asked]) -> None:
@@ -157,21 +166,41 @@ async def take_turns(connection: Connection, asked: Sequence[Asked]) -> None:
     await connection.execute(LOCK, what, [name for kind in names for name in kind])
 
 
+async def take_turn(connection: Connection, buyer_ids: Sequence[str]) -> None:
+    """Wait until no other transaction decides for these buyers, and hold them."""
+    await connection.execute(LOCK, [1] * len(buyer_ids), buyer_ids)
+
+
 async def read(connection: Connection, asked: Sequence[Asked]) -> list[Read]:
     """Read what the decisions of a group need, all of one instant, in the order of the requests."""
-    columns = zip(*((a.after_sale_id, a.buyer_id, a.order_id, a.as_of) for a in asked), strict=True)
+    columns = zip(*((a.after_sale_id, a.buyer_id, a.order_id) for a in asked), strict=True)
     return [_read(row) for row in await connection.fetch(READ, *columns)]
 
 
 def _read(row: Any) -> Read:
-    (seen, packed, tail, changed, known, tier, foreign, shipped, refunded, paid, unheard, paid_before) = row
+    (
+        seen,
+        packed,
+        tail,
+        changed,
+        known,
+        tier,
+        foreign,
+        shipped,
+        refunded,
+        paid,
+        unheard,
+        paid_before,
+        epoch,
+        *standing,
+    ) = row
     order = OrderEvidence(
         shipped=bool(shipped),
         refunded_fen=int(refunded or 0) + unheard,
         paid_amount_fen=paid_before if paid is None else paid,
         of_another_buyer=bool(foreign),
     )
-    return Read(Found(seen, packed, tail, changed), known, tier, order)
+    return Read(Found(seen, packed, tail, changed), known, tier, order, epoch, Heard(seen, *standing))
 
 
 async def add(connection: Connection, rows: Sequence[DecisionRow]) -> None:

@@ -16,7 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from .database import Connection
 
-SCOPES: Final = ("decide", "score:read", "events:write")
+SCOPES: Final = (
+    *("decide", "score:read", "events:write", "policy:propose", "policy:activate"),
+    *("standing:read", "standing:write", "appeals:decide"),
+)
 PREFIX: Final = "bt_"
 
 

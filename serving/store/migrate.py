@@ -29,13 +29,17 @@ WITH here AS (
 ), new AS (INSERT INTO profiles_made_in SELECT database FROM here ON CONFLICT DO NOTHING RETURNING 1),
 others AS (
     DELETE FROM profiles_made_in AS m USING here WHERE m.database <> here.database RETURNING 1
+), unheard AS (
+    UPDATE standings SET seen = NULL, seen_from = NULL
+    WHERE seen IS NOT NULL AND (EXISTS (SELECT FROM new) OR EXISTS (SELECT FROM others))
 )
 UPDATE buyer_profiles SET packed = NULL, seen = NULL, seen_from = NULL
 WHERE packed IS NOT NULL AND (EXISTS (SELECT FROM new) OR EXISTS (SELECT FROM others))
 """)
 """A profile's snapshot counts in the transactions of the database that made it. In another one, after a
-restore, it would hide events: so there every history is packed anew. Rows restored into tables that were
-migrated before bring the name of the database that they come from, and count as such."""
+restore, it would hide events: so there every history is packed anew, and standings are told their signals
+again, which changes nothing in them. Rows restored into tables that were migrated before bring the name of
+the database that they come from, and count as such."""
 
 
 def migrate(url: str) -> None:

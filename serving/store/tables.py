@@ -43,6 +43,15 @@ EVENTS: Final = sa.Table(
     sa.Index("events_of_buyer", "buyer_id", "arrival"),
     sa.Index("events_of_order", "order_id"),
     sa.Index(
+        "events_of_signals",
+        "buyer_id",
+        "arrival",
+        postgresql_where=sa.text(
+            "kind IN ('abuse_confirmed', 'abuse_cleared', 'dispute_closed', 'refund_found_shipped')"
+        ),
+    ),
+    sa.Index("events_of_losses", "recorded_at", postgresql_where=sa.text("kind = 'refund_found_shipped'")),
+    sa.Index(
         "events_of_abuse",
         "buyer_id",
         "arrival",
@@ -136,6 +145,62 @@ SKEW_CHECKS: Final = sa.Table(
     sa.Column("summary", sa.JSON, nullable=False),
 )
 """What each run of ``features verify`` found, in short; the newest is exported as metrics."""
+
+POLICIES: Final = sa.Table(
+    "policies",
+    METADATA,
+    sa.Column("version", TEXT, primary_key=True),
+    *(_text(n, nullable=False) for n in ("content_id", "text", "proposed_by", "proposer")),
+    _time("proposed_at", server_default=sa.func.clock_timestamp()),
+)
+"""Proposed policies, never changed: ``text`` is the canonical one, ``content_id`` its SHA-256;
+``proposed_by`` is the key's id, ``proposer`` its name."""
+
+POLICY_ACTIVATIONS: Final = sa.Table(
+    "policy_activations",
+    METADATA,
+    sa.Column("activation_id", sa.BigInteger, sa.Identity(), primary_key=True),
+    _text("action", nullable=False),
+    sa.Column("version", TEXT, sa.ForeignKey("policies.version")),
+    _time("starts_at", nullable=True),
+    *(_text(n, nullable=False) for n in ("made_by", "maker")),
+    _time("made_at", server_default=sa.func.clock_timestamp()),
+    _text("reason", nullable=False),
+    sa.CheckConstraint("action IN ('activate', 'rollback', 'stop', 'resume')", name="known_action"),
+)
+"""What was put in force, only added to. ``version`` null is the shipped policy; ``starts_at`` null is at
+once, whatever the clocks say. Each row notifies the services that listen."""
+
+STANDINGS: Final = sa.Table(
+    "standings",
+    METADATA,
+    sa.Column("buyer_id", TEXT, primary_key=True),
+    _text("state", nullable=False),
+    _time("until", nullable=True),
+    sa.Column("record", postgresql.BYTEA, nullable=False),
+    _text("seen"),
+    sa.Column("seen_from", sa.BigInteger),
+)
+"""One row a buyer of whom anything was heard: ``record`` is what `decisions.standing_events` writes, with
+every signal in it that the snapshot ``seen`` shows. It is rebuilt from the transitions."""
+
+STANDING_TRANSITIONS: Final = sa.Table(
+    "standing_transitions",
+    METADATA,
+    sa.Column("buyer_id", TEXT, primary_key=True),
+    sa.Column("version", sa.BigInteger, primary_key=True, autoincrement=False),
+    _time("at"),
+    _text("appeal"),
+    sa.Column("event", postgresql.BYTEA, nullable=False),
+    _time("written_at", server_default=sa.func.now()),
+    sa.Index(
+        "standing_transitions_of_appeal",
+        "appeal",
+        unique=True,
+        postgresql_where=sa.text("appeal IS NOT NULL"),
+    ),
+)
+"""Every change of a standing, only added to; ``appeal`` where one was filed."""
 
 API_KEYS: Final = sa.Table(
     "api_keys",

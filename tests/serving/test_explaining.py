@@ -14,6 +14,7 @@ from decisions.policy import NOTICE
 from features.catalog import CATALOG, REASONS
 from models.buyer_score import BuyerScore
 from serving.app import create_app
+from serving.policies import Policies
 from serving.settings import Settings
 from tests.serving.conftest import Add, MakeKey
 from tests.serving.scenes import ASKED_AT, NOW, event, good_history, paying, request
@@ -81,7 +82,7 @@ async def test_the_operator_hears_what_would_have_to_be_different_as_of_the_requ
     client: httpx.AsyncClient, add: Add, app: FastAPI
 ) -> None:
     await add(cancellations(4))
-    app.state.service.policy = replace(NOTICE, quality_score_min=660.0, low_score_max=560.0)
+    app.state.service.policies = Policies(replace(NOTICE, quality_score_min=660.0, low_score_max=560.0))
     made, told = await explained(client, "operator")
     assert made["buyer"]["tier"] != "quality"
     (fewer,) = [one for one in told["would_be_quality"] if one["change"] == "fewer_cancellations"]
