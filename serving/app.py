@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
+from starlette.types import Receive, Scope, Send
 
 from models.registry import Registry
 
@@ -31,6 +33,16 @@ from .store.database import Database
 SILENT: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "logs": False}
 """FastAPI's own telemetry: asked for at every request, and ours says more."""
 Clock = Callable[[], datetime]
+
+
+class Application(FastAPI):
+    """FastAPI behind the short way."""
+
+    first: Hot
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        await self.first(scope, receive, send)
 
 
 def now() -> datetime:
@@ -60,7 +72,7 @@ def create_app(
         shadow_share=settings.shadow_share,
     )
     metrics = Metrics()
-    app = FastAPI(
+    app = Application(
         title="buyer-tier",
         version=_version(),
         lifespan=_lifespan,
@@ -88,8 +100,9 @@ def create_app(
         app.include_router(room.router)
     openapi.install(app)
     problems.install(app)
-    app.add_middleware(
-        Hot,
+    app.add_middleware(Envelope, metrics=metrics)
+    app.first = Hot(
+        partial(FastAPI.__call__, app),
         service=app.state.service,
         scoring=app.state.scoring,
         keys=app.state.keys,
@@ -97,7 +110,6 @@ def create_app(
         clock=clock,
         body_timeout_seconds=settings.body_timeout_seconds,
     )
-    app.add_middleware(Envelope, metrics=metrics)
     return app
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import Counter as Counts
+from collections import defaultdict
 from collections.abc import Iterator
-from functools import lru_cache
+from itertools import accumulate
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, Metric, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client import CollectorRegistry, Counter, Metric, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 from .store.skew_checks import SkewCheck
 
-MANY: Final = 1024
 SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_EDGES: Final = (*map(str, SECONDS), "+Inf")
+_REQUEST: Final = ("method", "route", "status")
 
 
 class Metrics:
@@ -21,55 +25,38 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._requests = Counter(
-            "buyer_tier_requests",
-            "Requests by route and status.",
-            ("method", "route", "status"),
-            registry=self.registry,
-        )
-        self._latency = Histogram(
-            "buyer_tier_request_seconds",
-            "Time to answer, by route.",
-            ("method", "route"),
-            registry=self.registry,
-            buckets=SECONDS,
-        )
-        self._decisions = Counter(
+        self._requests = _Counted("buyer_tier_requests", "Requests by route and status.", _REQUEST)
+        self._latency = _Timed("buyer_tier_request_seconds", "Time to answer, by route.", _REQUEST[:2])
+        self._decisions = _Counted(
             "buyer_tier_decisions",
             "New decisions by outcome and first rule that failed.",
             ("outcome", "first_failed_rule"),
-            registry=self.registry,
         )
-        self._stages = Histogram(
+        self._stages = _Timed(
             "buyer_tier_decision_stage_seconds",
             "Time of each stage of a group of decisions; `wait` is each request's, for its group.",
             ("stage",),
-            registry=self.registry,
-            buckets=SECONDS,
         )
+        for collector in (self._requests, self._latency, self._decisions, self._stages):
+            self.registry.register(collector)
         self._events = Counter(
             "buyer_tier_events", "Events sent, by what became of them.", ("status",), registry=self.registry
         )
-        # finding a child takes longer than counting on it; the label values are few
-        self._request = lru_cache(MANY)(self._requests.labels)
-        self._request_seconds = lru_cache(MANY)(self._latency.labels)
-        self._decision = lru_cache(MANY)(self._decisions.labels)
-        self._stage = lru_cache(MANY)(self._stages.labels)
         self._skew = _Skew()
         self.registry.register(self._skew)
 
     def answered(self, *, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request."""
-        self._request(method, route, str(status)).inc()
-        self._request_seconds(method, route).observe(seconds)
+        self._requests.found[method, route, str(status)] += 1
+        self._latency.observe((method, route), seconds)
 
     def decided(self, outcome: str, failed_rule: str | None) -> None:
         """Count a new decision."""
-        self._decision(outcome, failed_rule or "none").inc()
+        self._decisions.found[outcome, failed_rule or "none"] += 1
 
     def stage(self, name: str, seconds: float) -> None:
         """Time a stage of a decision."""
-        self._stage(name).observe(seconds)
+        self._stages.observe((name,), seconds)
 
     def events(self, status: str, count: int) -> None:
         """Count events."""
@@ -82,6 +69,43 @@ class Metrics:
     def text(self) -> bytes:
         """Write Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+class _Counted(Collector):
+    """A counter that only the event loop counts on: a dictionary, without the library's lock for each."""
+
+    def __init__(self, name: str, text: str, labels: tuple[str, ...]) -> None:
+        self._name, self._text, self._labels = name, text, labels
+        self.found: Counts[tuple[str, ...]] = Counts()
+
+    def collect(self) -> Iterator[Metric]:
+        family = CounterMetricFamily(self._name, self._text, labels=self._labels)
+        for values, count in self.found.items():
+            family.add_metric(values, count)
+        yield family
+
+
+class _Timed(Collector):
+    """A histogram that only the event loop observes."""
+
+    def __init__(self, name: str, text: str, labels: tuple[str, ...]) -> None:
+        self._name, self._text, self._labels = name, text, labels
+        self._found: dict[tuple[str, ...], list[int]] = {}
+        self._sums: defaultdict[tuple[str, ...], float] = defaultdict(float)
+
+    def observe(self, values: tuple[str, ...], seconds: float) -> None:
+        buckets = self._found.get(values)
+        if buckets is None:
+            buckets = self._found[values] = [0] * (len(SECONDS) + 1)
+        buckets[bisect_left(SECONDS, seconds)] += 1
+        self._sums[values] += seconds
+
+    def collect(self) -> Iterator[Metric]:
+        family = HistogramMetricFamily(self._name, self._text, labels=self._labels)
+        for values, buckets in self._found.items():
+            up_to = zip(_EDGES, accumulate(buckets), strict=True)
+            family.add_metric(values, list(up_to), self._sums[values])
+        yield family
 
 
 class _Skew(Collector):

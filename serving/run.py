@@ -44,6 +44,7 @@ def run(settings: Settings, *, announce: Callable[[str, bool], None]) -> None:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # nobody asks who the client is, nor by which scheme it came
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
         announce(f"http://{settings.host}:{listener.getsockname()[1]}", has_keys)

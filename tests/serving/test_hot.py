@@ -209,9 +209,9 @@ async def test_a_conflict_and_a_score_are_told_alike(twice: Any) -> None:
 async def test_what_is_plain_does_go_the_short_way(twice: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     quick, slow = twice
 
-    async def refused(self: Hot, *_: Any) -> None:
+    async def refused(self: Hot, *_: Any, **__: Any) -> None:
         raise AssertionError("the short way was taken")
 
-    monkeypatch.setattr(Hot, "_answer_decided", refused)
+    monkeypatch.setattr(Hot, "_answer", refused)
     assert (await slow.post(DECISIONS, json=request())).status_code == 201
     assert (await quick.post(DECISIONS, json=request())).status_code == 500
