@@ -228,8 +228,10 @@ async def test_what_is_plain_does_go_the_short_way(twice: Any, monkeypatch: pyte
 async def test_a_failure_on_the_short_way_is_logged_and_answered_500(
     twice: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    named = "buyer B-1"
+
     async def broken(*_: Any, **__: Any) -> None:
-        raise ValueError("B-1 would be named here")
+        raise ValueError(named)
 
     monkeypatch.setattr(DecisionService, "decide", broken)
     answer = await twice[0].post(DECISIONS, json=request())
