@@ -32,6 +32,7 @@ from .store.database import Database
 
 SILENT: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "logs": False}
 """FastAPI's own telemetry: asked for at every request, and ours says more."""
+METRICS_SECONDS: Final = 1.0
 Clock = Callable[[], datetime]
 
 
@@ -117,7 +118,11 @@ def create_app(
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await app.state.database.open()
     await asyncio.to_thread(app.state.champion.refresh)
-    following = asyncio.gather(app.state.champion.follow(), app.state.policies.follow(app.state.database))
+    following = asyncio.gather(
+        app.state.champion.follow(),
+        app.state.policies.follow(app.state.database),
+        _leave_metrics(app.state.metrics),
+    )
     try:
         yield
     finally:
@@ -127,6 +132,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await app.state.service.close()
         await asyncio.to_thread(app.state.champion.shadow.close)
         await app.state.database.close()
+
+
+async def _leave_metrics(metrics: Metrics) -> None:
+    while True:
+        metrics.leave()
+        await asyncio.sleep(METRICS_SECONDS)
 
 
 def _version() -> str:

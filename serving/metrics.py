@@ -6,14 +6,18 @@ from bisect import bisect_left
 from collections import Counter as Counts
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import accumulate
+from pathlib import Path
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from .store.skew_checks import SkewCheck
+from .workers import Worker
 
 SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _EDGES: Final = (*map(str, SECONDS), "+Inf")
@@ -42,6 +46,7 @@ class Metrics:
         self._events = Counter(
             "buyer_tier_events", "Events sent, by what became of them.", ("status",), registry=self.registry
         )
+        self._worker: Worker | None = None
         self._skew = _Skew()
         self.registry.register(self._skew)
 
@@ -66,9 +71,45 @@ class Metrics:
         """Export this verification of the features, in place of the one before."""
         self._skew.check = check
 
+    def share(self, worker: Worker) -> None:
+        """Be one of several workers: whichever is asked tells all that they last left in the folder."""
+        self._worker = worker
+
+    def leave(self) -> None:
+        """Leave what this worker has counted for the others, if there are any."""
+        if self._worker is None:
+            return
+        file = _file_of(self._worker)
+        with suppress(OSError):  # no room: the others tell what was left before
+            file.with_suffix(".new").write_bytes(generate_latest(self.registry))
+            file.with_suffix(".new").replace(file)
+
     def text(self) -> bytes:
-        """Write Prometheus' text format."""
-        return generate_latest(self.registry)
+        """Write Prometheus' text format; with several workers each sample says whose it is."""
+        if self._worker is None:
+            return generate_latest(self.registry)
+        self.leave()
+        return generate_latest(_Together(self._worker.folder))
+
+
+def _file_of(worker: Worker) -> Path:
+    return worker.folder / f"worker-{worker.number}.prom"
+
+
+class _Together(Collector):
+    """What all workers have left."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterator[Metric]:
+        found: dict[str, Metric] = {}
+        for file in sorted(self._folder.glob("worker-*.prom")):
+            worker = {"worker": file.stem.removeprefix("worker-")}
+            for family in text_string_to_metric_families(file.read_text()):
+                kept = found.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+                kept.samples += [s._replace(labels={**s.labels, **worker}) for s in family.samples]
+        yield from found.values()
 
 
 class _Counted(Collector):
