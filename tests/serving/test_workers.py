@@ -33,6 +33,7 @@ from tests.serving.scenes import NOW, FakeModels, good_history, request
 
 DECISIONS = "/v1/refund-decisions"
 SERVE = "from buyer_tier.commands.serve import serve; serve(host='127.0.0.1', port=0, workers=2)"
+GRANTED = "SELECT buyer_id, sum(refund_amount_fen) FROM decisions WHERE outcome = 'auto_refund' GROUP BY 1"
 CAPS = 'version = "caps-2"\n[caps]\nfen_per_day = 50_000\n'
 
 
@@ -118,10 +119,7 @@ async def test_two_processes_decide_an_after_sale_once_and_keep_a_cap_to_the_fen
     for answer in answers:
         by_after_sale.setdefault(answer.json()["after_sale_id"], set()).add(answer.content)
     assert all(len(same) == 1 for same in by_after_sale.values())
-    stored = run(
-        url,
-        "SELECT buyer_id, sum(refund_amount_fen) FROM decisions WHERE outcome = 'auto_refund' GROUP BY 1",
-    )
+    stored = await asyncio.to_thread(run, url, GRANTED)
     assert sorted(map(tuple, stored)) == [(f"B-{n}", 49_500) for n in range(3)]
 
 
