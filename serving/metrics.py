@@ -16,6 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
+from .service import Decided
 from .store.skew_checks import SkewCheck
 from .workers import Worker
 
@@ -55,9 +56,9 @@ class Metrics:
         self._requests.found[method, route, str(status)] += 1
         self._latency.observe((method, route), seconds)
 
-    def decided(self, outcome: str, failed_rule: str | None) -> None:
+    def decided(self, decided: Decided) -> None:
         """Count a new decision."""
-        self._decisions.found[outcome, failed_rule or "none"] += 1
+        self._decisions.found[decided.row.outcome, decided.failed_rule or "none"] += 1
 
     def stage(self, name: str, seconds: float) -> None:
         """Time a stage of a decision."""

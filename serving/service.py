@@ -208,6 +208,7 @@ class DecisionService:
             policy=policy,
             decided_at=ask.decided_at,
             usage=usage,
+            standing=standing,
         )
         row = record.row_of(case, digest=ask.digest)
         ahead.tiers[buyer_id] = made.tier

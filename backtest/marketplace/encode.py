@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -22,19 +23,30 @@ from features.events import (
 )
 
 from .draws import Floats, Ints
-from .journal import Rows
+from .journal import NIL, Rows
 from .shops import CATEGORIES
 from .vocabulary import REASONS
 
 BLOCK_NUMBERS: Final = 10_000_000
 """Numbers that a block of buyers has for its events, orders and cases."""
+WORDS: Final = (
+    "kind", "category_id", "goods_type", "stage", "fault", "outcome", "actor", "reason", "link_type",
+    "imputed",
+)  # fmt: skip
+COMPACT: Final = pa.schema(
+    [
+        pa.field(f.name, pa.dictionary(pa.int8(), pa.string()), f.nullable) if f.name in WORDS else f
+        for f in SCHEMA
+    ]
+)
+"""The contract's columns, with positions in a list in place of the words; casts to ``SCHEMA``."""
 _FOUR: Final = np.array([f"{i:04d}".encode() for i in range(10_000)], "S4").view(np.uint32)
 _HEX: Final = np.array([f"{i:04x}".encode() for i in range(65_536)], "S4").view(np.uint32)
 _GOLDEN: Final = 0x9E3779B97F4A7C15
 
 
 def encode(rows: Rows, number: Ints, *, start: datetime, seed: int) -> pa.Table:
-    """Write events with their ``number`` in the columns of the contract."""
+    """Write events with their ``number`` in the columns of the contract, words as positions in a list."""
     words: dict[str, tuple[NDArray[Any], tuple[str, ...]]] = {
         "kind": (rows.kind, KINDS),
         "category_id": (rows.category, CATEGORIES),
@@ -45,8 +57,9 @@ def encode(rows: Rows, number: Ints, *, start: datetime, seed: int) -> pa.Table:
         "actor": (rows.actor, ACTORS),
         "reason": (rows.reason, REASONS),
         "link_type": (rows.link_type, LINK_TYPES),
+        "imputed": (np.full(len(rows), NIL), ()),
     }
-    columns: dict[str, pa.Array] = {name: _words(code, known) for name, (code, known) in words.items()}
+    columns: dict[str, pa.Array] = {name: words_of(code, known) for name, (code, known) in words.items()}
     columns |= {
         "event_id": numbered("e", number),
         "buyer_id": numbered("b", rows.buyer, digits=7),
@@ -58,9 +71,8 @@ def encode(rows: Rows, number: Ints, *, start: datetime, seed: int) -> pa.Table:
         "amount_fen": pa.array(rows.fen, mask=rows.fen < 0),
         "link_value": _hashed(rows.link, seed),
         "line_count": pa.array(rows.lines, mask=rows.lines < 0),
-        "imputed": pa.nulls(len(rows), pa.string()),
     }
-    return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)
+    return pa.table([columns[name] for name in COMPACT.names], schema=COMPACT)
 
 
 def numbered(prefix: str, number: NDArray[Any], *, digits: int = 11) -> pa.Array:
@@ -72,8 +84,12 @@ def numbered(prefix: str, number: NDArray[Any], *, digits: int = 11) -> pa.Array
         digits -= 4
         rest, part = np.divmod(rest, 10_000)
         parts.append(_FOUR[part])
-    head = np.array([f"{prefix}{i:03d}".encode() for i in range(1_000)], "S4").view(np.uint32)
-    return _strings([head[rest], *reversed(parts)], given)
+    return _strings([_heads(prefix)[rest], *reversed(parts)], given)
+
+
+@cache
+def _heads(prefix: str) -> NDArray[np.uint32]:
+    return np.array([f"{prefix}{i:03d}".encode() for i in range(1_000)], "S4").view(np.uint32)
 
 
 def instants(seconds: Floats, start: datetime) -> pa.Array:
@@ -84,10 +100,15 @@ def instants(seconds: Floats, start: datetime) -> pa.Array:
     return pa.array(micros, pa.int64(), mask=~finite).cast(TIMESTAMP)
 
 
-def _words(code: NDArray[Any], known: tuple[str, ...]) -> pa.Array:
-    # Taking a last, null word is twice as fast as taking with null positions.
-    words = pa.array([*known, None], pa.string())
-    return words.take(pa.array(np.where(code < 0, len(known), code).astype(np.int32)))
+def words_of(code: NDArray[Any], known: tuple[str, ...]) -> pa.Array:
+    """Look words up by their position; a negative one is null."""
+    codes = pa.array(code.astype(np.int8), mask=code < 0)
+    return pa.DictionaryArray.from_arrays(codes, _list(known))
+
+
+@cache
+def _list(known: tuple[str, ...]) -> pa.Array:
+    return pa.array(known, pa.string())
 
 
 def _hashed(number: Ints, seed: int) -> pa.Array:

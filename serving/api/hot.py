@@ -26,12 +26,12 @@ from ..scoring import ScoringService
 from ..service import DecisionService
 from . import body, problems
 from .auth import KeyRing
-from .decisions import REPLAY
+from .decisions import PREFIX as DECISIONS
+from .decisions import told
 from .documents import decision_request
 from .envelope import Envelope, note, request_id_of
 from .scores import shown
 
-DECISIONS: Final = "/v1/refund-decisions"
 BUYERS: Final = "/v1/buyers/"
 SCORE: Final = "/score"
 MAX_BYTES: Final = 1 << 16
@@ -105,14 +105,10 @@ class Hot:
         except Exception as error:
             await self._failed(error, DECISIONS, started)(scope, receive, send)
             return
-        row = decided.row
-        headers = [(b"location", f"{DECISIONS}/{row.decision_id}".encode())]
-        if decided.created:
-            self._metrics.decided(row.outcome, decided.failed_rule)
-        else:
-            headers.append((REPLAY.lower().encode(), b"true"))
-        status = 201 if decided.created else 200
-        await self._answer(scope, send, status, row.answer, headers, route=DECISIONS, started=started)
+        status, named = told(decided, self._metrics)
+        headers = [(name.lower().encode(), value.encode()) for name, value in named.items()]
+        content = decided.row.answer
+        await self._answer(scope, send, status, content, headers, route=DECISIONS, started=started)
 
     async def _score(self, scope: Scope, receive: Receive, send: Send) -> None:
         started, buyer_id, now = time.perf_counter(), _buyer_of(scope), self._clock()
