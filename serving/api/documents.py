@@ -10,8 +10,8 @@ from typing import Annotated, Final
 import msgspec
 
 from decisions.request import GoodsType, Order, RefundRequest, RefundType, ShippingStatus
+from models.deciding.record import digest
 
-from ..record import digest
 from .schemas import EARLIEST, LATEST, MAX_INT64
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]

@@ -16,10 +16,10 @@ from decisions.engine import Decision
 from decisions.policy import Policy
 from decisions.request import BuyerEvidence, OrderEvidence, RefundRequest
 from decisions.tiers import Tier
-from models.evidence import BuyerAssessment
-from models.reasons import Reason
 
-from .store.decisions import DecisionRow
+from ..evidence import BuyerAssessment
+from ..reasons import Reason
+from .row import DecisionRow
 
 _encode: Final = msgspec.json.Encoder().encode
 _sorted: Final = msgspec.json.Encoder(order="sorted").encode
