@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -161,9 +162,8 @@ def over_time(scene: Scene, n: int) -> list[dict[str, Any]]:
     """Give the figures of every month."""
     names = scene.history.requests["requested_at"].to_numpy().astype("datetime64[M]").astype(str)
     revoked = scene.judged[n].revoked_at
-    months = (
-        revoked[revoked < scene.buyers.until].astype("datetime64[us]").astype("datetime64[M]").astype(str)
-    )
+    days = revoked[revoked < scene.buyers.until].astype("datetime64[us]")
+    months = days.astype("datetime64[M]").astype(str)
     rows = _groups(scene, n, names, "month")
     return [row | {"revoked": int((months == row["month"]).sum())} for row in rows]
 
@@ -172,7 +172,7 @@ def by_slice(scene: Scene, n: int) -> dict[str, list[dict[str, Any]]]:
     """Give the figures of requests alike: by amount, category, goods, tier."""
     requests = scene.history.requests
     band = np.searchsorted(BANDS_FEN, requests["paid_amount_fen"].to_numpy(), side="right") - 1
-    words = [f"{a // 100}–{b // 100} yuan" for a, b in zip(BANDS_FEN, BANDS_FEN[1:], strict=False)]
+    words = [f"{a // 100}–{b // 100} yuan" for a, b in pairwise(BANDS_FEN)]
     bands = np.array([*words, f"{BANDS_FEN[-1] // 100} yuan and more"], dtype=object)[band]
     columns = {
         "amount": bands,
@@ -195,7 +195,9 @@ def _groups(scene: Scene, n: int, keys: npt.NDArray[Any], name: str) -> list[dic
         "unknown": one.losses.unknown,
         "hours_saved": np.where(one.auto & o.by_person, o.answered_us / HOUR_US, 0.0),
     }
-    sums = {k: np.bincount(group, weights=v.astype(float)) for k, v in columns.items()}
+    sums: dict[str, Floats] = {
+        k: np.bincount(group, weights=v.astype(float)).astype(np.float64) for k, v in columns.items()
+    }
     share = divided(sums["auto"], sums["requests"])
     rows = [
         {name: str(key), "auto_share": float(share[g])}
