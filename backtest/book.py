@@ -7,6 +7,7 @@ many. It is written after every month, so that a run goes on where it was interr
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -88,7 +89,7 @@ class Heard:
     """A standing in memory with what it has not heard of, see `models.deciding.moving.Heard`."""
 
     record: Standing | None
-    signals: list[Signal | None]
+    signals: list[Signal | None] | None
     seen: str = ""
 
     @property
@@ -100,6 +101,6 @@ class Heard:
         """Give the record."""
         return self.record or FRESH
 
-    def told(self) -> list[Signal]:
-        """Give the signals."""
-        return [signal for signal in self.signals if signal is not None]
+    def told(self, now: datetime) -> list[Signal]:
+        """Give the signals; a replay hears of none before its time."""
+        return [signal for signal in self.signals or () if signal is not None]

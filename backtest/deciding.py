@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
@@ -169,11 +169,11 @@ class Loop:
         told, all_signals = self.happenings.standing
         book = self.book
         begin = book.heard.get(buyer_id, told.begin[buyer_id])
-        new: Sequence[Signal | None] = ()
+        new = None
         if begin < known_by:
             new = all_signals[begin:known_by]
             book.heard[buyer_id] = known_by
-        return Heard(book.standings.get(buyer_id), list(new))
+        return Heard(book.standings.get(buyer_id), new)
 
     def _used(self, turn: Turn) -> Used | None:
         if not self.policy.needs_usage:
@@ -258,7 +258,7 @@ class Loop:
             if begin == end and (standing is None or standing.until is None):
                 continue
             heard = Heard(standing, all_signals[begin:end])
-            moved, transitions = advance(heard.standing(), heard.told(), self.policy, now)
+            moved, transitions = advance(heard.standing(), heard.told(now), self.policy, now)
             self.book.standings[buyer_id], self.book.heard[buyer_id] = moved, end
             made += [(buyer_id, transition) for transition in transitions]
             on_buyer()

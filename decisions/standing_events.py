@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from .message import Message
-from .standing import FRESH, OPERATOR_KINDS, Place, Standing, Strike, Transition
+from .standing import APPEAL_KINDS, FRESH, OPERATOR_KINDS, Place, Standing, Strike, Transition
 from .standing_policy import STRIKE_MEMORY_DAYS
 
 _MEMORY: Final = timedelta(days=STRIKE_MEMORY_DAYS)
-_ACTIONS: Final = frozenset((*OPERATOR_KINDS, "appeal_filed", "appeal_rejected", "appeal_granted"))
+_ACTIONS: Final = frozenset((*OPERATOR_KINDS, *APPEAL_KINDS))
 
 
 def folded(standing: Standing, transition: Transition) -> Standing:

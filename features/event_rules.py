@@ -17,6 +17,8 @@ import pyarrow.compute as pc
 from features.events import DISPUTE_OUTCOMES, ORDER_KINDS, REFUND_KINDS, VOCABULARY
 
 Flags: TypeAlias = pa.ChunkedArray | bool
+MOST_FEN: Final = 10**12
+"""Ten billion yuan: beyond this no amount is meant, and sums stay far from 2^63."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,10 @@ def _known(column: str, words: tuple[str, ...]) -> Rule:
 
 def _not_negative(column: str) -> Rule:
     return Rule(f"negative_{column}", f"{column} is negative", lambda t: pc.greater_equal(t[column], 0))
+
+
+def _not_above(column: str, most: int) -> Rule:
+    return Rule(f"too_large_{column}", f"{column} is above {most}", lambda t: pc.less_equal(t[column], most))
 
 
 def _of_kind(table: pa.Table, kinds: Iterable[str]) -> pa.ChunkedArray:
@@ -111,6 +117,7 @@ ROW_RULES: Final = (
     _read("fractional_amount_fen", "amount_fen is not a whole number of fen"),
     _read("unreadable_amount_fen", "amount_fen is not a number that fits 64 bits exactly"),
     _not_negative("amount_fen"),
+    _not_above("amount_fen", MOST_FEN),
     _read("fractional_line_count", "line_count is not a whole number"),
     _read("unreadable_line_count", "line_count is not a number that fits 32 bits"),
     _not_negative("line_count"),

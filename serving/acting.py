@@ -49,7 +49,7 @@ async def act(
     """
     await decision_store.take_turn(connection, [buyer_id])
     heard = (await standings.read(connection, [buyer_id]))[0]
-    standing, first = advance(heard.standing(), heard.told(), policy, now)
+    standing, first = advance(heard.standing(), heard.told(now), policy, now)
     signal = Signal(
         signal_id=new_id(now),
         kind=action.kind,
@@ -103,6 +103,6 @@ class Shown:
 async def look(connection: Connection, buyer_id: str, *, policy: Policy, now: datetime) -> Shown:
     """Read a standing moved on to now, without writing."""
     heard = (await standings.read(connection, [buyer_id]))[0]
-    standing, changed = advance(heard.standing(), heard.told(), policy, now)
+    standing, changed = advance(heard.standing(), heard.told(now), policy, now)
     written = await standings.transitions(connection, buyer_id)
     return Shown(standing, written + standings.as_events(changed))

@@ -27,6 +27,7 @@ from models.registry import RegistryUnavailable
 
 from .champion import Champion
 from .errors import ModelGone, Unavailable
+from .policies import made_by
 from .store import decisions as decision_store
 from .store import events as event_store
 from .store.database import Database
@@ -43,7 +44,7 @@ class Explainer:
     champion : Champion
         Loads the models that older decisions were made with.
     policy : Policy
-        What a decision's record does not hold of its policy is taken from this one.
+        The shipped one, for decisions by a policy that is stored nowhere.
     """
 
     def __init__(self, *, database: Database, champion: Champion, policy: Policy) -> None:
@@ -63,23 +64,26 @@ class Explainer:
         async with self.database.connection() as connection:
             row = await decision_store.by_id(connection, decision_id)
             row = row or (await decision_store.of_after_sales(connection, [decision_id])).get(decision_id)
-            if row is not None and audience == "operator":
+            if row is None:
+                return None
+            if audience == "operator":
                 rows = await event_store.rows(connection, row.buyer_id, row.requested_at)
-        if row is None:
-            return None
+            base = await made_by(connection, row.policy_version, shipped=self.policy) or self.policy
         head = {"decision_id": row.decision_id, "after_sale_id": row.after_sale_id, "for": audience}
         if audience == "merchant":
             return head | _merchants(row)
-        return head | await asyncio.to_thread(self._by_model, row, rows, audience)
+        policy = record.policy_of(row.record, version=row.policy_version, base=base)
+        return head | await asyncio.to_thread(self._by_model, row, rows, audience, policy)
 
-    def _by_model(self, row: DecisionRow, rows: Sequence[Row], audience: Audience) -> dict[str, Any]:
+    def _by_model(
+        self, row: DecisionRow, rows: Sequence[Row], audience: Audience, policy: Policy
+    ) -> dict[str, Any]:
         try:
             score = self.champion.score_of(row.model_version)
         except LookupError as error:
             raise ModelGone(row.model_version) from error
         except RegistryUnavailable as error:
             raise Unavailable("model", str(error)) from error
-        policy = record.policy_of(row.record, version=row.policy_version, base=self.policy)
         if audience == "buyer":
             return _buyers(row, score, policy)
         return _operators(row, rows, score, policy)

@@ -22,8 +22,8 @@ Apart = Callable[[Ask], Iterable[Hashable]]
 
 MOST = 64
 AT_ONCE = 2
-WAITING = 1000
 """While one group waits for the disk, another is computed."""
+WAITING = 1000
 
 
 @dataclass(slots=True)

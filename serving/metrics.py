@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, Metric, gen
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from .service import Decided
 from .store.skew_checks import SkewCheck
 
 MANY: Final = 1024
@@ -63,9 +64,9 @@ class Metrics:
         self._request(method, route, str(status)).inc()
         self._request_seconds(method, route).observe(seconds)
 
-    def decided(self, outcome: str, failed_rule: str | None) -> None:
+    def decided(self, decided: Decided) -> None:
         """Count a new decision."""
-        self._decision(outcome, failed_rule or "none").inc()
+        self._decision(decided.row.outcome, decided.failed_rule or "none").inc()
 
     def stage(self, name: str, seconds: float) -> None:
         """Time a stage of a decision."""

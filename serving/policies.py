@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from decisions.policy import NOTICE, Policy
+from decisions.policy import SHIPPED as SHIPPED_POLICIES
 from decisions.policy_file import PolicyError, canonical, content_id, parse
 from features.errors import BadInput
 
@@ -65,7 +66,7 @@ class Policies:
         for version in {a.version for a in acts if a.version is not None} - set(self._texts):
             found = await store.find(connection, version)
             assert found is not None, "an activation names its policy by a foreign key"
-            self._texts[version] = parse(found.text, source=version)
+            self._texts[version] = _read(found)
         newest = acts[-1].activation_id if acts else None
         if newest != self.epoch:
             log.info("policies_read", newest_act=newest)
@@ -84,8 +85,12 @@ class Policies:
         Scores and the page of readiness follow by it.
         """
         while True:
-            with suppress(Unavailable):
+            try:
                 await self._listen(database)
+            except Unavailable:  # every request says so, too
+                pass
+            except Exception as error:  # whatever it is, the next attempt may do better
+                log.warning("policies_not_followed", error=type(error).__name__)
             await asyncio.sleep(AGAIN_SECONDS)
 
     async def _listen(self, database: Database) -> None:
@@ -102,6 +107,35 @@ class Policies:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(told.wait(), LOOK_SECONDS)
                 told.clear()
+
+
+async def made_by(connection: Connection, version: str, *, shipped: Policy = NOTICE) -> Policy | None:
+    """Find the policy that a decision names; None if no such policy is stored.
+
+    Parameters
+    ----------
+    version : str
+        As it is written on the decision: with what the kill switch and the model's cut-off added to the
+        name. The cut-off itself is in the decision's record (`record.policy_of`).
+    shipped : Policy
+        Known without being stored, as those of `decisions.policy.SHIPPED` are.
+    """
+    name, *added = version.split("+")
+    known = {**SHIPPED_POLICIES, shipped.version: shipped}.get(name)
+    if known is None:
+        found = await store.find(connection, name)
+        known = None if found is None else _read(found)
+    return stopped(known) if known is not None and "stopped" in added else known
+
+
+def _read(found: Proposed) -> Policy:
+    """Read a stored policy, which was one when it was proposed."""
+    try:
+        return parse(found.text, source=found.version)
+    except PolicyError as error:
+        raise Unavailable(
+            "policy", f"{found.version} has settings that this release does not know"
+        ) from error
 
 
 async def propose(connection: Connection, text: str, *, source: str, key: ApiKey) -> tuple[Proposed, bool]:

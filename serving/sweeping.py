@@ -40,7 +40,7 @@ async def sweep(
             heard = await standings.read(connection, some)
             moved = []
             for buyer_id, one in zip(some, heard, strict=True):
-                standing, changed = advance(one.standing(), one.told(), policy, now)
+                standing, changed = advance(one.standing(), one.told(now), policy, now)
                 moved.append(Moved(buyer_id, standing, changed, one.seen))
                 made += len(changed)
             await standings.save(connection, moved)

@@ -32,11 +32,15 @@ class InForce:
 def begun(acts: Iterable[Activation], at: datetime) -> list[Activation]:
     """Give what has begun by an instant, in the order in which it began.
 
-    What was to begin at once has begun whatever the clock says: a kill switch must not wait for a clock that
-    is behind.
+    What was to begin at once has begun whatever the clock says, and such acts count in the order in which
+    they were made: a kill switch must not wait for a clock that is behind, nor be undone by one set back.
     """
-    done = (act for act in acts if act.starts_at is None or act.starts_at <= at)
-    return sorted(done, key=lambda act: (act.starts_at or act.made_at, act.activation_id))
+    latest, done = ALWAYS, []
+    for act in sorted(acts, key=lambda act: act.activation_id):
+        latest = max(latest, act.made_at)
+        if act.starts_at is None or act.starts_at <= at:
+            done.append((act.starts_at or latest, act.activation_id, act))
+    return [act for *_, act in sorted(done, key=lambda one: one[:2])]
 
 
 def in_force(acts: Iterable[Activation], at: datetime) -> InForce:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -23,14 +23,18 @@ class Heard(Protocol):
         """Up to where it is complete, in the words of whoever keeps it."""
 
     @property
+    def signals(self) -> Sized | None:
+        """What is new; None if nothing is."""
+
+    @property
     def is_quiet(self) -> bool:
         """Whether the record, as it is, says nothing against the buyer and nothing is new."""
 
     def standing(self) -> Standing:
         """Read the record."""
 
-    def told(self) -> list[Signal]:
-        """Read the signals."""
+    def told(self, now: datetime) -> list[Signal]:
+        """Read the signals, those dated ahead as of now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class Moved:
 @dataclass(slots=True)
 class _Buyer:
     standing: Standing
-    seen: str
+    heard: Heard
     transitions: list[Transition] = field(default_factory=list)
 
     def move(self, signals: list[Signal] | tuple[Signal, ...], policy: Policy, now: datetime) -> None:
@@ -73,8 +77,8 @@ class Moving:
         if buyer is None:
             if heard.is_quiet:
                 return None
-            buyer = self._buyers[buyer_id] = _Buyer(heard.standing(), heard.seen)
-            buyer.move(heard.told(), self._policy, decided_at)
+            buyer = self._buyers[buyer_id] = _Buyer(heard.standing(), heard)
+            buyer.move(heard.told(decided_at), self._policy, decided_at)
         else:
             buyer.move((), self._policy, decided_at)
         return buyer.standing
@@ -94,7 +98,7 @@ class Moving:
             hit = self._counts_caps and any(v.code == "caps" and not v.passed for v in made.rules)
             if not hit and not self._watches_scores:
                 return
-            buyer = self._buyers[request.buyer_id] = _Buyer(heard.standing(), heard.seen)
+            buyer = self._buyers[request.buyer_id] = _Buyer(heard.standing(), heard)
         signals = signals_of_decision(
             made, request=request, buyer=evidence, policy=self._policy, decided_at=decided_at
         )
@@ -102,4 +106,8 @@ class Moving:
 
     def moved(self) -> list[Moved]:
         """Give the standings to keep: also those that only heard of something, so as not to hear it again."""
-        return [Moved(b, one.standing, one.transitions, one.seen) for b, one in self._buyers.items()]
+        return [
+            Moved(b, one.standing, one.transitions, one.heard.seen)
+            for b, one in self._buyers.items()
+            if one.transitions or one.heard.signals is not None
+        ]

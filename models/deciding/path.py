@@ -116,6 +116,7 @@ def decide_next(
         policy=policy,
         decided_at=decided_at,
         usage=usage,
+        standing=standing,
     )
     row = record.row_of(case, digest=digest)
     ahead.tiers[buyer_id] = made.tier

@@ -14,7 +14,8 @@ from decisions.caps import Usage
 from decisions.case import Verdict
 from decisions.engine import Decision
 from decisions.policy import Policy
-from decisions.request import BuyerEvidence, OrderEvidence, RefundRequest
+from decisions.request import BuyerEvidence, OrderEvidence, RefundRequest, ShopEvidence
+from decisions.standing import Standing
 from decisions.tiers import Tier
 
 from ..evidence import BuyerAssessment
@@ -37,7 +38,10 @@ TIER_RULE: Final = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
-    """One decision and everything that it followed from; ``usage`` where its policy limits any."""
+    """One decision and everything that it followed from.
+
+    ``usage`` and ``shop`` are there where the policy limits any, ``standing`` where anything was heard.
+    """
 
     decision_id: str
     request: RefundRequest
@@ -50,6 +54,8 @@ class Case:
     policy: Policy
     decided_at: datetime
     usage: Usage | None = None
+    shop: ShopEvidence | None = None
+    standing: Standing | None = None
 
 
 def digest(request: RefundRequest, *, dated: bool) -> bytes:
@@ -110,7 +116,13 @@ def _record(case: Case) -> dict[str, Any]:
         "previous_tier": case.previous_tier,
         "tier_rule": {name: getattr(case.policy, name) for name in TIER_RULE},
     }
-    return kept if case.usage is None else kept | {"usage": case.usage}
+    if case.usage is not None:
+        kept["usage"] = case.usage
+    if case.shop is not None:
+        kept["shop_evidence"] = case.shop
+    if case.standing is not None:
+        kept["standing"] = {"state": case.standing.state, "version": case.standing.version}
+    return kept
 
 
 def _answer(case: Case) -> dict[str, Any]:
@@ -154,6 +166,17 @@ def usage_of(record: bytes) -> Usage | None:
     """Give back what was used before a stored decision; None where its policy limited nothing."""
     kept = msgspec.json.decode(record).get("usage")
     return None if kept is None else msgspec.convert(kept, Usage)
+
+
+def shop_of(record: bytes) -> ShopEvidence:
+    """Give back what was measured of the shop; unknown where the policy did not ask."""
+    return ShopEvidence(**msgspec.json.decode(record).get("shop_evidence", {}))
+
+
+def standing_of(record: bytes) -> Standing | None:
+    """Give back the standing that a stored decision went by, as far as it goes into one; None without one."""
+    kept = msgspec.json.decode(record).get("standing")
+    return None if kept is None else Standing(**kept)
 
 
 def rules_of(answer: bytes) -> tuple[Verdict, ...]:

@@ -13,7 +13,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from ..metrics import Metrics
-from ..service import DecisionService
+from ..service import Decided, DecisionService
 from ..store.decisions import Page
 from . import examples
 from .auth import require
@@ -22,10 +22,9 @@ from .problems import Problem, invalid
 from .schemas import Asked, DecisionPage, ExplainQuery, Id, Instant, RefundDecision, RefundDecisionIn
 
 MAX_LIMIT: Final = 200
+PREFIX: Final = "/v1/refund-decisions"
 REPLAY: Final = "Idempotent-Replay"
-router = APIRouter(
-    prefix="/v1/refund-decisions", tags=["Refund decisions"], dependencies=[Depends(require("decide"))]
-)
+router = APIRouter(prefix=PREFIX, tags=["Refund decisions"], dependencies=[Depends(require("decide"))])
 
 
 class PageQuery(Asked):
@@ -65,13 +64,18 @@ async def create(
     now = request.app.state.clock()
     asked = sent.request(now)
     decided = await service.decide(asked, digest=sent.digest(asked), decided_at=now)
-    if decided.created:
-        metrics.decided(decided.row.outcome, decided.failed_rule)
+    status, headers = told(decided, metrics)
     answer = (await service.explain([decided.row]))[0] if query.explain else decided.row.answer
-    headers = {"Location": f"{router.prefix}/{decided.row.decision_id}"}
-    if not decided.created:
-        headers[REPLAY] = "true"
-    return _json(answer, status=201 if decided.created else 200, headers=headers)
+    return _json(answer, status=status, headers=headers)
+
+
+def told(decided: Decided, metrics: Metrics) -> tuple[int, dict[str, str]]:
+    """Count a decision if it is new, and give status and headers of its answer."""
+    headers = {"location": f"{PREFIX}/{decided.row.decision_id}"}
+    if decided.created:
+        metrics.decided(decided)
+        return 201, headers
+    return 200, headers | {REPLAY: "true"}
 
 
 @router.get(

@@ -9,14 +9,15 @@ from typing import Annotated, Final
 
 import msgspec
 
+from decisions.limits import MOST_FEN
 from decisions.request import GoodsType, Order, RefundRequest, RefundType, ShippingStatus
 from models.deciding.record import digest
 
-from .schemas import EARLIEST, LATEST, MAX_INT64
+from .schemas import EARLIEST, LATEST
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 Text = Annotated[str, msgspec.Meta(max_length=1000)]
-Fen = Annotated[int, msgspec.Meta(gt=0, le=MAX_INT64)]
+Fen = Annotated[int, msgspec.Meta(gt=0, le=MOST_FEN)]
 _DATED: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]").match
 
 

@@ -73,6 +73,8 @@ def _model(service: DecisionService) -> Unavailable | None:
 async def _database(service: DecisionService) -> Unavailable | None:
     try:
         await service.database.check()
+        async with service.database.connection() as connection:
+            await service.policies.refresh(connection)
     except Unavailable as gone:
         return gone
     return None

@@ -25,11 +25,11 @@ from ..scoring import ScoringService
 from ..service import Decided, DecisionService
 from . import body, problems
 from .auth import KeyRing
-from .decisions import REPLAY
+from .decisions import PREFIX as DECISIONS
+from .decisions import told
 from .documents import decision_request
 from .scores import shown
 
-DECISIONS: Final = "/v1/refund-decisions"
 BUYERS: Final = "/v1/buyers/"
 SCORE: Final = "/score"
 MAX_BYTES: Final = 1 << 16
@@ -106,13 +106,9 @@ class Hot:
         await self._answer_decided(decided, send)
 
     async def _answer_decided(self, decided: Decided, send: Send) -> None:
-        row = decided.row
-        headers = [(b"location", f"{DECISIONS}/{row.decision_id}".encode())]
-        if decided.created:
-            self._metrics.decided(row.outcome, decided.failed_rule)
-        else:
-            headers.append((REPLAY.lower().encode(), b"true"))
-        await _send(send, 201 if decided.created else 200, row.answer, headers)
+        status, headers = told(decided, self._metrics)
+        named = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        await _send(send, status, decided.row.answer, named)
 
     async def _score(self, scope: Scope, receive: Receive, send: Send) -> None:
         buyer_id, now = _buyer_of(scope), self._clock()

@@ -23,6 +23,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from decisions.limits import MOST_FEN
 from decisions.request import GoodsType, Order, RefundRequest, RefundType, ShippingStatus
 from decisions.standing import State
 from models.deciding.record import digest
@@ -54,7 +55,7 @@ def _printable(value: str) -> str:
 
 Id = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_printable)]
 Text = Annotated[str, Field(max_length=1000), AfterValidator(_printable)]
-Fen = Annotated[int, Field(gt=0, le=MAX_INT64)]
+Fen = Annotated[int, Field(gt=0, le=MOST_FEN)]
 Instant = Annotated[AwareDatetime, BeforeValidator(_read), AfterValidator(_plausible)]
 
 EXAMPLE_REQUEST: Final[dict[str, JsonValue]] = {

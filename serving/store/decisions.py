@@ -63,7 +63,7 @@ FROM decisions AS d CROSS JOIN LATERAL (
         ), 0) AS granted_fen,
         coalesce(bool_or(e.kind <> 'refund_granted'), false) AS undone
     FROM events AS e WHERE e.buyer_id = d.buyer_id AND e.after_sale_id = d.after_sale_id
-    AND e.kind IN ('refund_granted', 'refund_rejected', 'refund_withdrawn') AND e.recorded_at < asked.as_of
+    AND e.kind IN ('refund_granted', 'refund_rejected', 'refund_withdrawn')
 ) AS heard
 WHERE d.order_id = asked.order_id AND d.outcome = 'auto_refund' AND NOT heard.undone
 """
@@ -77,17 +77,18 @@ SELECT bool_or(e.buyer_id <> asked.buyer_id) AS foreign_buyer,
     ) AS refunded_fen,
     (array_agg(e.amount_fen ORDER BY e.recorded_at, e.occurred_at, e.event_id)
         FILTER (WHERE e.kind = 'order_paid' AND e.buyer_id = asked.buyer_id))[1] AS paid_amount_fen
-FROM events AS e WHERE e.order_id = asked.order_id AND e.recorded_at < asked.as_of
+FROM events AS e WHERE e.order_id = asked.order_id
 """
-"""What the log tells of the order: `models.evidence.order_evidence`, and whether it is another buyer's."""
+"""What the log tells of the order: `models.evidence.order_evidence`, and whether it is another buyer's. All
+that is known when the decision is made: a request dated back must not hide that the parcel has left."""
 READ: Final = f"""
 SELECT pg_current_snapshot()::text AS seen, {profiles.PARTS},
     EXISTS (SELECT FROM decisions AS k WHERE k.after_sale_id = asked.after_sale_id) AS known,
     (SELECT d.tier FROM decisions AS d WHERE d.buyer_id = asked.buyer_id ORDER BY d.decision_id DESC LIMIT 1),
     heard.*, granted.*, (SELECT max(activation_id) FROM policy_activations) AS policy_epoch,
     {standings.PARTS}
-FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[])
-    WITH ORDINALITY AS asked (after_sale_id, buyer_id, order_id, as_of, n)
+FROM unnest($1::text[], $2::text[], $3::text[])
+    WITH ORDINALITY AS asked (after_sale_id, buyer_id, order_id, n)
 LEFT JOIN buyer_profiles AS p ON p.buyer_id = asked.buyer_id {standings.JOIN}
 CROSS JOIN LATERAL ({HEARD}) AS heard CROSS JOIN LATERAL ({GRANTED}) AS granted
 ORDER BY asked.n
@@ -146,7 +147,7 @@ async def take_turn(connection: Connection, buyer_ids: Sequence[str]) -> None:
 
 async def read(connection: Connection, asked: Sequence[Asked]) -> list[Read]:
     """Read what the decisions of a group need, all of one instant, in the order of the requests."""
-    columns = zip(*((a.after_sale_id, a.buyer_id, a.order_id, a.as_of) for a in asked), strict=True)
+    columns = zip(*((a.after_sale_id, a.buyer_id, a.order_id) for a in asked), strict=True)
     return [_read(row) for row in await connection.fetch(READ, *columns)]
 
 

@@ -76,15 +76,15 @@ class Heard:
         """Read the record."""
         return FRESH if self.record is None else from_record(msgspec.json.decode(self.record))
 
-    def told(self) -> list[Signal]:
-        """Read the signals."""
+    def told(self, now: datetime) -> list[Signal]:
+        """Read the signals. One dated ahead is known now: the time until then has not passed."""
         rows = () if self.signals is None else msgspec.json.decode(self.signals)
-        return [signal for row in rows if (signal := _signal(row)) is not None]
+        return [signal for row in rows if (signal := _signal(row, now)) is not None]
 
 
-def _signal(row: dict[str, Any]) -> Signal | None:
+def _signal(row: dict[str, Any], now: datetime) -> Signal | None:
     for name in ("occurred_at", "recorded_at"):
-        row[name] = EPOCH + timedelta(microseconds=row[name])
+        row[name] = min(EPOCH + timedelta(microseconds=row[name]), now)
     return signal_of_event(row.pop("kind"), **row)
 
 

@@ -3,40 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from decisions.engine import Decision, decide
 from decisions.policy import NOTICE, Policy
-from decisions.request import BuyerEvidence, Order, OrderEvidence, RefundRequest
 from decisions.rules import RULES
 from decisions.tiers import Tier
+from tests.decisions import scenes
+from tests.decisions.scenes import GOOD, NOW, UNKNOWN_ORDER, failed
 
-NOW = datetime(2026, 9, 6, 12, tzinfo=UTC)
-ORDER = Order(
-    order_id="o1",
-    shop_id="s1",
-    category_id="c1",
-    goods_type="physical",
-    paid_amount_fen=29_999,
-    paid_at=NOW - timedelta(hours=1),
-    shipping_status="unshipped",
-)
-REQUEST = RefundRequest(
-    after_sale_id="a1",
-    buyer_id="b1",
-    refund_type="refund_only",
-    refund_amount_fen=29_999,
-    requested_at=NOW,
-    reason=None,
-    order=ORDER,
-)
-GOOD = BuyerEvidence(
-    score=800.0, p_abuse=0.002, completed_orders=12, tenure_days=200.0, abuse_confirmed=False
-)
-UNKNOWN_ORDER = OrderEvidence(shipped=False, refunded_fen=0, paid_amount_fen=None)
+ORDER = replace(scenes.ORDER, paid_amount_fen=29_999)
+REQUEST = replace(scenes.REQUEST, refund_amount_fen=29_999, order=ORDER)
 
 
 def decided(
@@ -55,10 +35,6 @@ def decided(
         policy=policy,
         decided_at=NOW,
     )
-
-
-def failed(decision: Decision) -> set[str]:
-    return {v.code for v in decision.rules if not v.passed}
 
 
 def test_a_quality_user_is_refunded_at_once_with_the_exact_words_of_the_notice() -> None:

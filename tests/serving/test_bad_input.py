@@ -39,7 +39,7 @@ def without(name: str) -> dict[str, Any]:
         (request(refund_amount_fen=None), "refund_amount_fen"),
         (request(refund_amount_fen=12901), "refund_amount_fen"),
         (request(paid_amount_fen=0), "order.paid_amount_fen"),
-        (request(paid_amount_fen=2**63), "order.paid_amount_fen"),
+        (request(paid_amount_fen=10**12 + 1), "order.paid_amount_fen"),
         (request(paid_amount_fen=10**40), "order.paid_amount_fen"),
         (request(requested_at="2026-03-01T12:00:00"), "requested_at"),
         (request(requested_at="2026-03-01"), "requested_at"),
@@ -72,8 +72,8 @@ async def test_a_wrong_field_is_named_and_its_value_not_repeated(
     assert problem["detail"] == f"{field}: {problem['errors'][0]['message']}"
 
 
-async def test_the_greatest_amount_that_fits_is_taken(client: httpx.AsyncClient) -> None:
-    body = request(paid_amount_fen=2**63 - 1, refund_amount_fen=2**63 - 1)
+async def test_the_greatest_amount_is_taken(client: httpx.AsyncClient) -> None:
+    body = request(paid_amount_fen=10**12, refund_amount_fen=10**12)
     assert (await client.post(DECISIONS, json=body)).status_code == 201
 
 

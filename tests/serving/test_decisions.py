@@ -154,6 +154,20 @@ async def test_a_higher_paid_amount_in_a_later_request_gives_no_more_of_the_orde
     assert [failed(answer) for answer in answers] == [[], [], ["agrees_with_history"]]
 
 
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [("order_shipped", "as shipped"), ("refund_granted", "12900 fen are known to be refunded")],
+)
+async def test_a_request_dated_back_does_not_hide_what_is_known_of_the_order_now(
+    client: httpx.AsyncClient, add: Add, kind: str, said: str
+) -> None:
+    order = {"order_id": "O-now", "after_sale_id": "AS-0", "amount_fen": 12900}
+    await add([event("x", "good", kind, ASKED_AT + timedelta(minutes=1), **order)])
+    answer = (await client.post(DECISIONS, json=request())).json()
+    assert failed(answer) == ["agrees_with_history"]
+    assert said in str(answer["rules"])
+
+
 async def test_reasons_come_when_asked_for_and_always_when_read(client: httpx.AsyncClient) -> None:
     plain = await client.post(DECISIONS, json=request())
     asked = await client.post(f"{DECISIONS}?explain=true", json=request())

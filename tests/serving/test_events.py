@@ -53,6 +53,7 @@ async def test_the_same_id_twice_in_one_batch(client: httpx.AsyncClient) -> None
         (paid("x", amount_fen=-1), "amount_fen is negative"),
         (paid("x", amount_fen=1.5), "amount_fen"),
         (paid("x", amount_fen="1"), "amount_fen"),
+        (paid("x", amount_fen=10**12 + 1), "amount_fen is above 1000000000000"),
         (paid("x", amount_fen=2**63), "amount_fen"),
         (paid("x", recorded_at="2020-01-01T00:00:00Z"), "recorded_at is before occurred_at"),
         (paid("x", occurred_at="2026-01-01T00:00:00"), "occurred_at"),

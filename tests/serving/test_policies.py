@@ -175,6 +175,46 @@ async def test_every_worker_stops_within_a_second_and_no_decision_after_it_is_au
     assert not other.state.policies.at(NOW).stopped, "without a decision only the notification can tell"
 
 
+async def test_a_worker_whose_listening_connection_is_cut_off_still_stops(
+    two: list[tuple[FastAPI, httpx.AsyncClient]], url: str
+) -> None:
+    (_, here), (other, there) = two
+    await asyncio.sleep(0.3)  # until both listen
+    connection = await asyncpg.connect(url)
+    cut = await connection.fetch(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE application_name = 'buyer-tier' AND query LIKE 'LISTEN%' OR query LIKE '%policy_activations%' "
+        "AND pid <> pg_backend_pid() AND datname = current_database()"
+    )
+    await connection.close()
+    assert len(cut) >= 2
+    await here.post(f"{POLICIES}/stop", json=WHY)
+    assert (await decided(there, 1))["outcome"] == "manual_review", "a decision asks for itself"
+    await here.post(f"{POLICIES}/resume", json=WHY)
+    begun = time.monotonic()
+    while other.state.policies.at(NOW).stopped and time.monotonic() < begun + 1:
+        await asyncio.sleep(0.01)
+    assert not other.state.policies.at(NOW).stopped, "it listens again"
+
+
+async def test_a_stored_policy_that_this_release_cannot_read_stops_decisions_and_is_said(
+    client: httpx.AsyncClient, url: str
+) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(
+        "INSERT INTO policies VALUES ('next-1', 'c', E'version = \"next-1\"\\nunheard_of = 1\\n', 'k', 'n')"
+    )
+    await connection.execute(
+        "INSERT INTO policy_activations (action, version, made_by, maker, reason) "
+        "VALUES ('activate', 'next-1', 'k', 'm', 'r')"
+    )
+    await connection.close()
+    answer = await client.post(DECISIONS, json=request())
+    assert (answer.status_code, "next-1" in answer.json()["detail"]) == (503, True)
+    ready = await client.get("/readyz")
+    assert (ready.status_code, "next-1" in ready.text) == (503, True)
+
+
 async def test_what_was_written_is_never_changed(client: httpx.AsyncClient, url: str) -> None:
     await propose(client)
     await client.post(f"{POLICIES}/stop", json=WHY)
@@ -184,6 +224,8 @@ async def test_what_was_written_is_never_changed(client: httpx.AsyncClient, url:
         "DELETE FROM policies",
         "UPDATE policy_activations SET action = 'resume'",
         "DELETE FROM policy_activations",
+        "TRUNCATE policies CASCADE",
+        "TRUNCATE policy_activations",
     ):
         with pytest.raises(asyncpg.RaiseError, match="never changed"):
             await connection.execute(statement)
@@ -199,7 +241,9 @@ async def test_ten_who_stop_at_once_stop_once(
     assert sorted(a.status_code for a in answers) == [201] + [409] * 9
 
 
-def act(n: int, action: str, version: str | None = None, starts: int | None = None) -> Activation:
+def act(
+    n: int, action: str, version: str | None = None, starts: int | None = None, made: int | None = None
+) -> Activation:
     at = datetime(2026, 1, 1, tzinfo=UTC)
     return Activation(
         activation_id=n,
@@ -208,7 +252,7 @@ def act(n: int, action: str, version: str | None = None, starts: int | None = No
         starts_at=None if starts is None else at + timedelta(minutes=starts),
         made_by="k",
         maker="m",
-        made_at=at + timedelta(minutes=n),
+        made_at=at + timedelta(minutes=n if made is None else made),
         reason="r",
     )
 
@@ -226,6 +270,8 @@ def act(n: int, action: str, version: str | None = None, starts: int | None = No
         ([act(1, "activate", "a"), act(2, "activate", None)], None, False),
         ([act(200, "stop")], None, True),
         ([act(1, "stop"), act(2, "resume"), act(3, "activate", "a")], "a", False),
+        ([act(1, "stop"), act(2, "resume"), act(3, "stop", made=0)], None, True),
+        ([act(1, "activate", "a", made=9), act(2, "activate", "b", made=0)], "b", False),
         ([act(1, "rollback"), act(2, "activate", "a"), act(3, "activate", "a"), act(4, "rollback")], None,
          False),
     ],

@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from decisions.policy_file import parse
+from models.deciding import record
 from serving.store.database import Database
 from serving.sweeping import sweep, verify
 from tests.serving.conftest import Add
@@ -89,6 +90,22 @@ async def test_a_dispute_lost_restricts_where_the_policy_says_so_and_is_told_onc
     assert [(t["evidence"]["reference"], t["policy_version"]) for t in strikes] == [("O-9", "points-1")]
 
 
+async def test_a_signal_dated_ahead_does_not_let_time_pass(
+    app: FastAPI, client: httpx.AsyncClient, add: Add
+) -> None:
+    """A restriction must not end because somebody's clock is a year ahead."""
+    governed(app, POINTS)
+    await client.post(f"{STANDING}/restrictions", json=WHY)
+    ahead = NOW + timedelta(days=365)
+    await add([event("d1", "good", "refund_found_shipped", ahead, order_id="O-9")])
+    assert (await decided(client, 1))["buyer"]["standing"] == "restricted"
+    shown = (await client.get(STANDING)).json()
+    assert shown["state"] == "restricted"
+    assert [t["at"] for t in shown["history"] if t["rule"] == "strike"] == [
+        "2026-03-01T12:00:01.000000+00:00"
+    ]
+
+
 async def test_a_cap_that_is_hit_warns_from_the_next_decision_on(
     app: FastAPI, client: httpx.AsyncClient
 ) -> None:
@@ -105,6 +122,26 @@ async def test_requests_of_one_group_see_the_standing_that_the_ones_before_made(
     versions = [v for (v,) in await rows(url, "SELECT version FROM standing_transitions ORDER BY version")]
     assert versions == list(range(1, len(versions) + 1))
     assert await state(client) == "watch"
+
+
+async def test_a_standing_in_which_nothing_changed_is_not_written_again(
+    app: FastAPI, client: httpx.AsyncClient, url: str
+) -> None:
+    governed(app, 'version = "w"\n[standing]\nwatch_below_score = 700.0\n')
+    await decided(client, 1)
+    before = await rows(url, "SELECT xmin::text, record FROM standings")
+    await decided(client, 2)
+    assert len(before) == 1
+    assert await rows(url, "SELECT xmin::text, record FROM standings") == before
+
+
+async def test_a_decision_keeps_the_standing_that_it_went_by(client: httpx.AsyncClient, url: str) -> None:
+    await decided(client, 1)
+    await client.post(f"{STANDING}/revocations", json=WHY)
+    await decided(client, 2)
+    kept = await rows(url, "SELECT record FROM decisions ORDER BY after_sale_id")
+    found = [record.standing_of(one) for (one,) in kept]
+    assert [None if one is None else (one.state, one.version) for one in found] == [None, ("revoked", 1)]
 
 
 async def test_a_person_revokes_and_reinstates(client: httpx.AsyncClient) -> None:

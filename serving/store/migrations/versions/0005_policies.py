@@ -46,8 +46,8 @@ BEGIN RAISE EXCEPTION 'rows of % are never changed nor deleted', TG_TABLE_NAME; 
 """)
     for table in ("policies", "policy_activations"):
         op.execute(
-            f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON {table} "
-            "FOR EACH ROW EXECUTE FUNCTION refuse_change()"
+            f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
         )
     op.execute("""
 CREATE FUNCTION tell_policy() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -47,8 +47,8 @@ def upgrade() -> None:
     )
     op.create_index("events_of_signals", "events", ["buyer_id", "arrival"], postgresql_where=sa.text(SIGNALS))
     op.execute(
-        "CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON standing_transitions "
-        "FOR EACH ROW EXECUTE FUNCTION refuse_change()"
+        "CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON standing_transitions "
+        "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
     )
 
 
