@@ -65,15 +65,16 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Run:
-    """Where a replay writes, and what it replays."""
+    """Where a replay writes, and what it replays; ``name`` is the folder of its policies in ``out``."""
 
     out: Path
     history: History
     policies: Sequence[Policy]
+    name: str = "policies"
 
     def folder(self, policy: Policy) -> Path:
         """Give the folder of a policy."""
-        return self.out / "policies" / policy.version
+        return self.out / self.name / policy.version
 
     @property
     def months(self) -> list[Month]:
