@@ -15,6 +15,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from decisions.request import GoodsType
 from features.errors import BadInput
 from features.events import SCHEMA
 from features.scan import Log, batches, open_log
@@ -73,7 +74,11 @@ class History:
 
 
 def read_history(
-    path: Path | Log, *, since: datetime | None = None, until: datetime | None = None
+    path: Path | Log,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    goods: GoodsType | None = None,
 ) -> History:
     """Read a Parquet log for the requests that became known in ``[since, until)``.
 
@@ -81,6 +86,8 @@ def read_history(
     ----------
     since, until : datetime, optional
         Without them from the first event and past the last.
+    goods : str, optional
+        What orders hold of which the log does not say it.
 
     Raises
     ------
@@ -99,7 +106,7 @@ def read_history(
     asking = facts.filter(pc.equal(facts["kind"], "refund_requested"))
     asking = between(asking, since or first, until or datetime.max.replace(tzinfo=first.tzinfo))
     orders = _of_orders(log, asking["order_id"].unique())
-    asked = request_table(asking, orders)
+    asked = request_table(asking, orders, goods=goods)
     known = order_evidences(asked.table, orders)
     names = asked.table.column_names + known.column_names
     requests = pa.table([*asked.table.columns, *known.columns], names)

@@ -58,6 +58,8 @@ class Outcomes:
         It had left before the request, as is known by now.
     settled : bool
         The log goes on long enough after the request.
+    knows_shipping : bool
+        Of the whole log: it says when parcels leave. If not, nothing tells which refund lost them.
     """
 
     before: Bools
@@ -73,6 +75,7 @@ class Outcomes:
     shipped: Bools
     left_before: Bools
     settled: Bools
+    knows_shipping: bool = True
 
     @property
     def by_person(self) -> Bools:
@@ -109,6 +112,7 @@ def outcomes_of(history: History) -> Outcomes:
         shipped=shipped,
         left_before=shipped & (left_at < asked),
         settled=asked + SETTLED_US < _last(history),
+        knows_shipping=bool(pc.any(pc.equal(history.orders["kind"], "order_shipped")).as_py()),
     )
 
 
@@ -173,7 +177,7 @@ def losses_of(outcomes: Outcomes, auto: Bools) -> Losses:
     """
     o, fen = outcomes, outcomes.fen
     same = auto == o.auto
-    harmless = o.granted & ~o.found_shipped & ~o.lost_dispute
+    harmless = o.granted & ~o.found_shipped & ~o.lost_dispute & o.knows_shipping
     gone = auto & o.left_before & (o.found_shipped | ~o.granted)
     unknown = o.before & ~same & ~harmless & ~gone
     told = o.before & ~unknown

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from decisions.request import Order, RefundRequest
+from decisions.request import GoodsType, Order, RefundRequest
 from features.events import TIMESTAMP
 
 from .instants import instant
@@ -79,7 +79,7 @@ def between(events: pa.Table, since: datetime, until: datetime) -> pa.Table:
     return events.filter(in_time).sort_by(IN_TIME)
 
 
-def request_table(asking: pa.Table, events: pa.Table) -> Asked:
+def request_table(asking: pa.Table, events: pa.Table, *, goods: GoodsType | None = None) -> Asked:
     """Rebuild requests from the events that ask and those of their orders.
 
     The merchant back end's answer is what the log had recorded by then: ``shipped`` once the tracking number
@@ -91,11 +91,14 @@ def request_table(asking: pa.Table, events: pa.Table) -> Asked:
         `refund_requested` events, ordered by `IN_TIME`.
     events : pa.Table
         At least all `order_paid` and `order_shipped` events of their orders.
+    goods : str, optional
+        What orders hold of which the log does not say it.
     """
     first = _is_first(asking["after_sale_id"])
     paid, shipped = (_first_of_orders(events, kind) for kind in ("order_paid", "order_shipped"))
     at, left = (pc.index_in(asking["order_id"], value_set=t["order_id"]) for t in (paid, shipped))
     of_payment = {name: paid[name].take(at) for name in ("goods_type", "amount_fen", "occurred_at")}
+    otherwise = pa.scalar(goods, pa.string())
     is_shipped = pc.fill_null(pc.less(shipped["recorded_at"].take(left), asking["recorded_at"]), False)
     table = pa.table(
         {
@@ -112,7 +115,9 @@ def request_table(asking: pa.Table, events: pa.Table) -> Asked:
             "order_id": asking["order_id"],
             "shop_id": asking["shop_id"],
             "category_id": asking["category_id"],
-            "goods_type": pc.coalesce(of_payment["goods_type"], asking["goods_type"]),
+            "goods_type": pc.coalesce(
+                of_payment["goods_type"], asking["goods_type"], pa.scalar(goods, pa.string())
+            ),
             "paid_amount_fen": of_payment["amount_fen"],
             "paid_at": of_payment["occurred_at"],
             "shipping_status": pc.if_else(is_shipped, "shipped", "unshipped"),
