@@ -80,7 +80,7 @@ def _end_in_order(number: int, _frame: object) -> NoReturn:
 def _expected_trouble() -> tuple[type[Exception], ...]:
     """Name what may fail without a fault of ours; importing it is slow, so only when something failed."""
     from features.spark_session import SparkFailed
-    from models.registry import RegistryUnavailable
+    from models.mlflow_store import RegistryUnavailable
     from serving.errors import Unavailable
 
     return Unavailable, RegistryUnavailable, SparkFailed

@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq, minimize
-from scipy.special import expit
+from scipy.special import expit, logit
 
-from .scale import bounded_probability
+from .scale import P_FLOOR, bounded_probability, points_of, probability_of
 
 SLOPE_PRIOR_SD: Final = 0.5
 """How far, in logs, the slope may leave 1 before a handful of positives must pay for it."""
@@ -23,10 +23,17 @@ CHI2_95: Final = 3.841
 
 @dataclass(frozen=True)
 class PlattCalibrator:
-    """log-odds = slope * margin + intercept, with slope > 0, so that ranking never changes."""
+    """log-odds = slope * margin + intercept, with slope > 0, so that ranking never changes.
+
+    Attributes
+    ----------
+    shift : float
+        What of the intercept came from newer rows, since the base rate had moved; 0 where it had not.
+    """
 
     slope: float = 1.0
     intercept: float = 0.0
+    shift: float = 0.0
 
     def log_odds(self, margin: ArrayLike) -> NDArray[np.float64]:
         """Calibrated log-odds of abuse for raw margins."""
@@ -121,7 +128,7 @@ def shift_of_base_rate(calibrator: PlattCalibrator, margin: ArrayLike, y: ArrayL
         return _stays(events, expected, error, f"{found}: too few to speak of a moved base rate")
     if 2 * gain < CHI2_95:
         return _stays(events, expected, error, f"{found}: no evidence that the base rate moved")
-    words = f"{found}: the base rate moved, add {shift:+.2f} to the log-odds"
+    words = f"{found}: the base rate moved, so the odds of every buyer are multiplied by {np.exp(shift):.2f}"
     return BaseRateShift(events, expected, shift, shift - error, shift + error, True, words)
 
 
@@ -140,4 +147,23 @@ def _most_probable_shift(z: NDArray[np.float64], y: NDArray[np.float64]) -> floa
 
 def shifted(calibrator: PlattCalibrator, by: BaseRateShift) -> PlattCalibrator:
     """Add the shift to the intercept."""
-    return PlattCalibrator(slope=calibrator.slope, intercept=calibrator.intercept + by.shift)
+    if not by.shift:
+        return calibrator
+    return PlattCalibrator(calibrator.slope, calibrator.intercept + by.shift, calibrator.shift + by.shift)
+
+
+def unshifted(calibrator: PlattCalibrator) -> PlattCalibrator:
+    """Give the line as it was fitted, before any shift."""
+    return PlattCalibrator(calibrator.slope, calibrator.intercept - calibrator.shift)
+
+
+def points_after(points: ArrayLike, *, shift: float) -> NDArray[np.float64]:
+    """Tell where points lie once `shift` has been added to every log-odds.
+
+    Strictly increasing in `points`, as every step is (points to probability to log-odds, plus a number, and
+    back): whoever was at or above a cut-off before is at or above its place afterwards, and nobody else.
+    """
+    if not shift:
+        return np.asarray(points, dtype=np.float64)
+    log_odds = logit((probability_of(points) - P_FLOOR) / (1.0 - 2.0 * P_FLOOR))
+    return points_of(bounded_probability(log_odds + shift))

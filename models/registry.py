@@ -1,16 +1,11 @@
-"""The registry of models: the one edge to MLflow that training and serving share."""
+"""The registry of models: versions and aliases, which training and serving share."""
 
 from __future__ import annotations
 
 import importlib
 import json
-import logging
-import os
-import sys
 import tempfile
-import warnings
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -19,21 +14,16 @@ from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
-from filelock import FileLock
-
-# Read when mlflow is imported: nothing leaves this machine, and a server that is away is said at once.
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-
-import mlflow
-from mlflow.exceptions import MlflowException
-from mlflow.models import ModelSignature
-from mlflow.types.schema import ColSpec, ParamSchema, ParamSpec, Schema
 
 from .buyer_score import BuyerScore
+from .mlflow_store import RegistryUnavailable, first_line, local_store, quietly, store_lock
+from .scale import HIGHEST, LOWEST
 from .self_check import FILE, SelfCheckFailed, load_checked, save_checked
 from .travelling_code import REQUIREMENTS, package_name, write_package
+
+import mlflow  # isort: skip  # after the store, which sets what mlflow reads when it is imported
+from mlflow.models import ModelSignature  # isort: skip
+from mlflow.types.schema import ColSpec, ParamSchema, ParamSpec, Schema  # isort: skip
 
 BUYER_SCORE: Final = "buyer-score"
 CHAMPION: Final = "champion"
@@ -41,22 +31,12 @@ CHALLENGER: Final = "challenger"
 SELF_CHECK_TAG: Final = "self_check"
 CUT_OFF_TAG: Final = "guaranteed_cut_off"
 """The tag by which a version's guaranteed cut-off travels: points, or `none`."""
-LOWEST, HIGHEST = 300.0, 900.0
-"""Ends of the scale of points."""
 N_EXAMPLE_ROWS: Final = 3
 """Rows that MLflow shows as an input example; all rows given travel as known answers."""
 MODEL_VERSIONS_TAG: Final = "mlflow.modelVersions"
-SQLITE: Final = "sqlite:///"
 ABSENT: Final = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"}
 """Codes by which the stores say that there is no such model, version or alias."""
 EXISTS: Final = {"RESOURCE_ALREADY_EXISTS"}
-
-for chatty in ("mlflow", "alembic"):
-    logging.getLogger(chatty).setLevel(logging.WARNING)
-
-
-class RegistryUnavailable(Exception):  # noqa: N818 - it names the state, not a fault of ours
-    """MLflow did not answer or answered with an error; says where and what."""
 
 
 class ModelDamaged(RegistryUnavailable):
@@ -104,49 +84,6 @@ class ModelVersion:
     finished: bool
 
 
-def local_store(tracking_uri: str) -> Path | None:
-    """Path of the SQLite file behind a tracking URI, None for any other store."""
-    return Path(tracking_uri.removeprefix(SQLITE)) if tracking_uri.startswith(SQLITE) else None
-
-
-def store_lock(tracking_uri: str) -> AbstractContextManager[Any]:
-    """Hold a local store for one process; re-entrant. A server keeps its own order."""
-    path = local_store(tracking_uri)
-    if path is None:
-        return nullcontext()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(path.with_name(f"{path.name}.lock"), is_singleton=True)
-
-
-@contextmanager
-def tracking(tracking_uri: str) -> Iterator[None]:
-    """Point MLflow's fluent functions at a store, alone if it is a file, and put everything back."""
-    before: Any = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None  # type: ignore[no-untyped-call]
-    environment, path = os.environ.get("MLFLOW_TRACKING_URI"), list(sys.path)
-    with store_lock(tracking_uri):
-        mlflow.set_tracking_uri(tracking_uri)
-        try:
-            yield
-        except MlflowException as error:
-            raise RegistryUnavailable(f"MLflow at {tracking_uri}: {_first_line(error)}") from error
-        finally:
-            mlflow.set_tracking_uri(before)
-            sys.path[:] = path  # logging a model tries its code, from a folder that is gone by now
-            os.environ.pop("MLFLOW_TRACKING_URI", None)  # which MLflow sets to what it is told
-            if environment is not None:
-                os.environ["MLFLOW_TRACKING_URI"] = environment
-
-
-def experiment_id(client: mlflow.MlflowClient, name: str, *, tracking_uri: str) -> str:
-    """Find an experiment or create it; a local store keeps artifacts beside its file, by absolute path."""
-    found = client.get_experiment_by_name(name)
-    if found is not None:
-        return str(found.experiment_id)
-    path = local_store(tracking_uri)
-    artifacts = (path.parent.resolve() / "mlartifacts").as_uri() if path else None
-    return str(client.create_experiment(name, artifact_location=artifacts))
-
-
 class Registry:
     """Versions of one registered model.
 
@@ -165,7 +102,7 @@ class Registry:
     @cached_property
     def client(self) -> mlflow.MlflowClient:
         """MLflow's client; the first one of a local store makes its tables."""
-        with store_lock(self.tracking_uri), _quietly():
+        with store_lock(self.tracking_uri), quietly():
             client = mlflow.MlflowClient(self.tracking_uri)
             client.search_experiments(max_results=1)
         return client
@@ -216,7 +153,7 @@ class Registry:
         Call it within `tracking(...)` and a run; the model has been loaded from its own code and tried on
         some rows before this returns.
         """
-        with _quietly():
+        with quietly():
             importlib.import_module("mlflow.pyfunc")
         some = example.head(N_EXAMPLE_ROWS)
         with tempfile.TemporaryDirectory() as scratch:
@@ -326,20 +263,12 @@ class Registry:
         except Exception as error:  # a broken file or network surfaces as whatever MLflow stands on
             if getattr(error, "error_code", None) in none_for:
                 return None
-            raise RegistryUnavailable(f"MLflow at {self.tracking_uri}: {_first_line(error)}") from error
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Drop what MLflow warns of about its own code when its parts are imported."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+            raise RegistryUnavailable(f"MLflow at {self.tracking_uri}: {first_line(error)}") from error
 
 
 def cut_off_as_tag(cut_off: float | None) -> str:
-    """Write a guaranteed cut-off as the tag of a version."""
-    return "none" if cut_off is None else f"{cut_off:.1f}"
+    """Write a guaranteed cut-off as the tag of a version, to the last digit: below it nothing is proven."""
+    return "none" if cut_off is None else repr(float(cut_off))
 
 
 def _cut_off(found: Any) -> float | None:
@@ -355,10 +284,6 @@ def _cut_off(found: Any) -> float | None:
             f"{HIGHEST:.0f}, or none"
         )
     return points
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _signature(score: BuyerScore) -> ModelSignature:

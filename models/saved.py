@@ -31,11 +31,17 @@ def write(score: BuyerScore, directory: Path) -> None:
         "named": hasattr(score, "feature_names_in_"),
         "classes": score.classes_.tolist(),
         "n_trees": score.n_trees_,
-        "calibration": {"slope": score.calibrator_.slope, "intercept": score.calibrator_.intercept},
+        "calibration": _calibration(score.calibrator_),
     }
     (directory / TREES).write_text(score.booster_.model_to_string(), encoding="utf-8")
     text = json.dumps(rest, ensure_ascii=False, indent=1, sort_keys=True)
     (directory / REST).write_text(text, encoding="utf-8")
+
+
+def _calibration(fitted: PlattCalibrator) -> dict[str, float]:
+    """Leave out a shift that there is none of: what nothing moved is the same bytes as ever."""
+    line = {"slope": fitted.slope, "intercept": fitted.intercept}
+    return line | ({"shift": fitted.shift} if fitted.shift else {})
 
 
 def read(kind: type[Score], directory: Path) -> Score:

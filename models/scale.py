@@ -10,8 +10,10 @@ from scipy.special import expit, logit
 
 P_FLOOR: Final = 1e-4
 """No buyer is called surer than this, in either direction; it bounds the log-odds and so the scale."""
-EVEN_ODDS_POINTS: Final = 600.0
-POINTS_PER_LOG_ODD: Final = 300.0 / float(logit(1.0 - P_FLOOR))
+LOWEST, HIGHEST = 300.0, 900.0
+"""Ends of the scale of points."""
+EVEN_ODDS_POINTS: Final = (LOWEST + HIGHEST) / 2
+POINTS_PER_LOG_ODD: Final = (HIGHEST - EVEN_ODDS_POINTS) / float(logit(1.0 - P_FLOOR))
 """About 32.6; twice the odds of abuse cost about 22.6 points."""
 
 

@@ -16,7 +16,8 @@ from typing import Final, Literal
 
 from features.errors import BadInput
 
-from .registry import CHALLENGER, CHAMPION, Registry, store_lock
+from .mlflow_store import store_lock
+from .registry import CHALLENGER, CHAMPION, Registry
 
 PREFIX: Final = "audit."
 SETTLED: Final = "settled"

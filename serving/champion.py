@@ -16,8 +16,9 @@ from features.catalog import CATALOG
 from features.warm import warm
 from models.buyer_score import BuyerScore
 from models.evidence import assess_buyer
+from models.mlflow_store import RegistryUnavailable
 from models.reasons import Reason
-from models.registry import LoadedModel, RegistryUnavailable
+from models.registry import LoadedModel
 
 from .errors import Unavailable
 from .shadow import Shadow

@@ -23,7 +23,7 @@ from models.buyer_score import BuyerScore
 from models.deciding import record
 from models.deciding.row import DecisionRow
 from models.explanations import ORDER_FAULTS, for_buyer, for_merchant, for_operator
-from models.registry import RegistryUnavailable
+from models.mlflow_store import RegistryUnavailable
 
 from .champion import Champion
 from .errors import ModelGone, Unavailable

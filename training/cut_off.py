@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from decisions.policy import NOTICE, Policy
 from models.buyer_score import BuyerScore
+from models.calibration import points_after
 
 from .dataset import Dataset
 from .guarantee import GRID, Budget, Guarantee, Outcomes, guaranteed_cut_off
@@ -27,23 +28,38 @@ def cut_off_of(
     label: AbuseLabel,
     budget: Budget | None = None,
     policy: Policy = NOTICE,
+    shift: float = 0.0,
 ) -> Guarantee:
     """Choose the quality tier's cut-off on rows that came after those the score has learned from.
 
     Never below the low tier's edge: the budget bounds the average of the approved, and where abusers are few
     that average would leave room for the worst of all.
 
+    Candidates are fixed in the points of the score as it was fitted and tested in them, before the rows have
+    moved it. Every candidate is then told by its place on the moved scale: that approves the same buyers
+    (`models.calibration.points_after`), so what was proven stays proven. The low tier's edge is one of the
+    moved scale and leaves out the candidates whose place is below it. It only ends the sequences sooner, so
+    whatever is chosen is still one of the candidates that would have been rejected without it; to raise a
+    proven cut-off to the edge instead would choose one that nobody has tested.
+
     Parameters
     ----------
+    score : BuyerScore
+        As it was fitted.
     train, test : Dataset
         The latest snapshot of `train` says where to start; each buyer's latest row of `test` is tested.
     policy : Policy
         Whose hard rules say which refunds would be automatic and how much history is enough.
+    shift : float
+        By how much the log-odds of the score have been moved since.
     """
     judged, seen = latest_rows(test), train.as_of == train.as_of.max()
     before, allowed = train.X[seen], enough_history(train.X[seen], policy)
     points = score.points(before)[allowed]
-    candidates = [cut_off for cut_off in GRID if cut_off >= policy.low_score_max]
+    places = points_after(GRID, shift=shift)
+    candidates = [
+        cut_off for cut_off, place in zip(GRID, places, strict=True) if place >= policy.low_score_max
+    ]
     shares = [float(np.mean(points >= cut_off)) if len(points) else 0.0 for cut_off in candidates]
     refunded, lost = exposure(log, judged, label=label, policy=policy)
     outcomes = Outcomes(
@@ -53,7 +69,13 @@ def cut_off_of(
         refunded_fen=refunded,
         lost_fen=lost,
     )
-    return guaranteed_cut_off(outcomes, budget=budget or Budget(), shares=shares, candidates=candidates)
+    return guaranteed_cut_off(
+        outcomes,
+        budget=budget or Budget(),
+        shares=shares,
+        candidates=candidates,
+        places=places[: len(candidates)].tolist(),
+    )
 
 
 def latest_rows(rows: Dataset) -> Dataset:

@@ -46,7 +46,10 @@ class Dataset:
 
     def at(self, snapshots: Sequence[datetime]) -> Dataset:
         """Keep the rows of some snapshots."""
-        keep = np.isin(self.as_of, [micros(t) for t in snapshots])
+        return self.where(np.isin(self.as_of, [micros(t) for t in snapshots]))
+
+    def where(self, keep: NDArray[np.bool_]) -> Dataset:
+        """Keep some rows."""
         return Dataset(self.X[keep].reset_index(drop=True), self.y[keep], self.buyer[keep], self.as_of[keep])
 
     def __len__(self) -> int:

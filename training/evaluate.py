@@ -166,7 +166,13 @@ def ranking_measures(y: ArrayLike, score: ArrayLike) -> dict[str, Callable[[Floa
 
 
 def evaluate(
-    y: ArrayLike, p: ArrayLike, *, groups: ArrayLike, seed: int = 0, n_draws: int = N_DRAWS
+    y: ArrayLike,
+    p: ArrayLike,
+    *,
+    groups: ArrayLike,
+    ranked_by: ArrayLike | None = None,
+    seed: int = 0,
+    n_draws: int = N_DRAWS,
 ) -> dict[str, Interval]:
     """Measure ranking and probabilities of rows that the model has not seen.
 
@@ -176,6 +182,8 @@ def evaluate(
         Labels (both classes) and probabilities.
     groups : array-like of shape (n,)
         Buyers; the bootstrap draws them whole.
+    ranked_by : array-like of shape (n,), optional
+        What the order is judged by, where it is not that of `p`.
 
     Returns
     -------
@@ -183,9 +191,10 @@ def evaluate(
         `roc_auc`, `average_precision`, `brier`, `calibration_error`, `recall_at_fpr_…` and `gain_at_…`.
     """
     labels, chances = np.asarray(y, dtype=np.float64), np.asarray(p, dtype=np.float64)
-    ranked = Ranked.of(labels, chances)
+    order = chances if ranked_by is None else np.asarray(ranked_by, dtype=np.float64)
+    ranked = Ranked.of(labels, order)
     bins = equal_mass_bins(chances)
-    measures = ranking_measures(labels, chances) | {
+    measures = ranking_measures(labels, order) | {
         "brier": partial(brier, labels, chances),
         "calibration_error": partial(calibration_error, labels, chances, bins=bins),
     }

@@ -13,13 +13,15 @@ from features.catalog import CATALOG
 from models.buyer_score import BuyerScore
 from models.registry import BUYER_SCORE
 
+from .cut_off import latest_rows
 from .dataset import Dataset, build_dataset, population_sizes
 from .drift import without_information
 from .evaluate import evaluate
 from .figures import figures, reliability_by_slice
 from .findings import findings_of
-from .fit import fit_score, new_score, require_both_classes
+from .fit import fit_score, new_score, recalibrate, require_both_classes
 from .guarantee import Budget
+from .halves import judged_by
 from .labels import AbuseLabel
 from .provenance import git_commit
 from .report import TrainingReport, rows_of
@@ -65,14 +67,18 @@ def lesson_of(window: LabelWindow, *, label: AbuseLabel, seed: int) -> Lesson:
 
 
 def fitted(lesson: Lesson) -> BuyerScore:
-    """Fit the catalog's score on the rows to learn from.
+    """Fit the catalog's score on the rows to learn from, and move it to the base rate of those judged on.
+
+    Those are the newest rows whose labels are complete. Only the intercept moves, by one row per buyer, and
+    only on evidence; how the score is judged on them nevertheless: `training.halves`.
 
     Raises
     ------
     OneClassOnly
         They hold one class only.
     """
-    return fit_score(new_score(seed=lesson.seed), lesson.learned, maturity=lesson.label.maturity)
+    score = fit_score(new_score(seed=lesson.seed), lesson.learned, maturity=lesson.label.maturity)
+    return recalibrate(score, latest_rows(lesson.judged))[0]
 
 
 def examined(
@@ -86,6 +92,8 @@ def examined(
 ) -> Examined:
     """Measure a score on the rows that it has not learned from, and look into it.
 
+    Where these rows have moved its base rate, each half of the buyers is seen by what the other half says.
+
     Parameters
     ----------
     policy : Policy
@@ -94,7 +102,8 @@ def examined(
         Whether the report is of a model that takes charge without being asked.
     """
     window, test, seed = lesson.window, lesson.judged, lesson.seed
-    metrics = evaluate(test.y, score.predict_proba(test.X)[:, 1], groups=test.buyer, seed=seed)
+    seen = judged_by(score, test)
+    metrics = evaluate(test.y, seen.p, ranked_by=seen.ranked, groups=test.buyer, seed=seed)
     pictures = figures(score, test, metrics=metrics, outcome="abuse", seed=seed)
     found = findings_of(
         window.log,

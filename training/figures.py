@@ -16,6 +16,7 @@ from models.buyer_score import BuyerScore
 
 from .dataset import Dataset
 from .evaluate import Floats, Interval, Ranked, ReliabilityBin, reliability_bins
+from .halves import judged_by
 from .report import Comparison
 from .slices import Slice
 
@@ -31,12 +32,14 @@ def figures(
     score: BuyerScore, rows: Dataset, *, metrics: Mapping[str, Interval], outcome: str, seed: int = 0
 ) -> dict[str, Figure]:
     """Draw all pictures of rows that the model has not seen, by file name."""
-    p = score.predict_proba(rows.X)[:, 1]
+    seen = judged_by(score, rows)
     return {
-        "roc_and_precision_recall.png": roc_and_precision_recall(rows.y, p, metrics=metrics, outcome=outcome),
-        "reliability.png": reliability(rows.y, p, metrics=metrics, outcome=outcome),
-        "gains.png": gains(rows.y, p, outcome=outcome),
-        "score_distribution.png": score_distribution(rows.y, score.points(rows.X), outcome=outcome),
+        "roc_and_precision_recall.png": roc_and_precision_recall(
+            rows.y, seen.ranked, metrics=metrics, outcome=outcome
+        ),
+        "reliability.png": reliability(rows.y, seen.p, metrics=metrics, outcome=outcome),
+        "gains.png": gains(rows.y, seen.ranked, outcome=outcome),
+        "score_distribution.png": score_distribution(rows.y, seen.points, outcome=outcome),
         "importance_by_reason.png": importance_by_reason(score, rows, outcome=outcome, seed=seed),
     }
 

@@ -12,7 +12,7 @@ from models.calibration import BaseRateShift
 from .climbing import Walk, walks_of
 from .cut_off import cut_off_of, latest_rows
 from .dataset import Dataset
-from .fit import recalibrate
+from .fit import as_fitted, recalibrate
 from .guarantee import Budget, Guarantee
 from .labels import AbuseLabel
 from .log import TrainingLog
@@ -33,7 +33,7 @@ class Findings:
     not_sliced : mapping of str to str
         What could not be looked at, and why.
     base_rate : BaseRateShift
-        Whether the probabilities are off as a whole by then, and by how much.
+        Whether the base rate had moved by then, and by how much the score was therefore moved.
     walks : tuple of Walk
         What it takes to gain the quality tier and to lose it.
     scorecard : Scorecard
@@ -75,14 +75,15 @@ def findings_of(
 
     What gains and what loses the tier is told by the edges that `policy` would have with this score.
     """
+    before, shift = as_fitted(score), score.calibrator_.shift
     guarantee = cut_off_of(
-        log, score=score, train=train, test=test, label=label, budget=budget, policy=policy
+        log, score=before, train=train, test=test, label=label, budget=budget, policy=policy, shift=shift
     )
     in_force = with_guarantee(policy, guarantee.cut_off)
     return Findings(
         guarantee=guarantee,
         slices=slices_of(log, score=score, rows=test, policy=in_force, seed=seed),
-        base_rate=recalibrate(score, latest_rows(test))[1],
+        base_rate=recalibrate(before, latest_rows(test))[1],
         walks=walks_of(score, policy=in_force),
         scorecard=scorecard_of(train=train, test=test, score=score, policy=in_force, seed=seed),
     )

@@ -14,7 +14,7 @@ from features.catalog import CATALOG, REASONS
 from features.compile import Catalog
 from features.errors import BadInput
 from models.buyer_score import BuyerScore
-from models.calibration import BaseRateShift, shift_of_base_rate, shifted
+from models.calibration import BaseRateShift, shift_of_base_rate, shifted, unshifted
 
 from .dataset import Dataset, Newer, joined
 from .splits import inner_folds
@@ -114,3 +114,10 @@ def recalibrate(score: BuyerScore, rows: Dataset) -> tuple[BuyerScore, BaseRateS
     moved = copy(score)
     moved.calibrator_ = shifted(score.calibrator_, found)
     return moved, found
+
+
+def as_fitted(score: BuyerScore) -> BuyerScore:
+    """Give a score as it was before newer rows moved it."""
+    before = copy(score)
+    before.calibrator_ = unshifted(score.calibrator_)
+    return before

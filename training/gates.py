@@ -59,11 +59,23 @@ class Gate:
 
 @dataclass(frozen=True)
 class Views:
-    """How one model sees the rows: probabilities, who is a quality user, and from how many points on."""
+    """How one model sees the rows: probabilities, who is a quality user, and from how many points on.
+
+    Attributes
+    ----------
+    order : ndarray, optional
+        What ranks the rows, where it is not the probabilities.
+    """
 
     p: Floats
     quality: Mask
     cut_off: float | None = None
+    order: Floats | None = None
+
+    @property
+    def ranked(self) -> Floats:
+        """What ranks the rows."""
+        return self.p if self.order is None else self.order
 
 
 def chance_gate(auc: Interval) -> Gate:

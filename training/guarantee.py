@@ -13,7 +13,7 @@ can be proven, and a single sequence would end there.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -132,7 +132,12 @@ class Guarantee:
 
 
 def guaranteed_cut_off(
-    outcomes: Outcomes, *, budget: Budget, shares: Sequence[float], candidates: Sequence[float] = GRID
+    outcomes: Outcomes,
+    *,
+    budget: Budget,
+    shares: Sequence[float],
+    candidates: Sequence[float] = GRID,
+    places: Sequence[float] | None = None,
 ) -> Guarantee:
     """Choose the most generous cut-off that the outcomes prove to be within the budget.
 
@@ -145,6 +150,8 @@ def guaranteed_cut_off(
         the sequence starts, and a start must not depend on the data tested.
     candidates : sequence of float
         Cut-offs in points, falling.
+    places : sequence of float, one per candidate, optional
+        What the candidates are told as, where they lie elsewhere on the scale that is used afterwards.
     """
     n, level = int(outcomes.eligible.sum()), budget.delta / len(STARTS)
     tested: dict[int, Tested] = {}
@@ -155,8 +162,8 @@ def guaranteed_cut_off(
             if tested[i].p_value > level:
                 break
             kept.add(i)
-    lines = tuple(tested[i] for i in sorted(tested))
-    found = tested[max(kept)] if kept else None
+    told = {i: replace(tested[i], cut_off=(places or candidates)[i]) for i in sorted(tested)}
+    lines, found = tuple(told.values()), told[max(kept)] if kept else None
     return Guarantee(
         budget=budget,
         cut_off=found.cut_off if found else None,
@@ -240,7 +247,7 @@ def _words(found: Tested | None, tested: Sequence[Tested], *, n: int, budget: Bu
     )
     if found:
         return (
-            f"quality from {found.cut_off:.0f} points keeps {promise}: {found.approved} of {n} buyers with "
+            f"quality from {found.cut_off:.4g} points keeps {promise}: {found.approved} of {n} buyers with "
             f"enough history approved, {found.abusers} abusers among them"
         )
     if n < fewest_rows(budget):

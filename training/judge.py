@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from decisions.policy import Policy, with_guarantee
-from models.buyer_score import BuyerScore
 from models.registry import LoadedModel
 
 from .clean_process import tried_alone
@@ -42,6 +41,7 @@ from .gates import (
     swap_gate,
     unseen_gate,
 )
+from .halves import Seen, as_it_is, judged_by
 from .limits import Limits
 from .log import instant
 from .paired import differences, ranking_and_money
@@ -111,10 +111,13 @@ def judge(case: Case) -> Judgement:
     known = _names(case.champion)
     other = _other_catalog(case)
     comparable = known == names and not other
-    challenger = _views(case.examined.score, case, cut_off=_guaranteed(case.examined))
+    judged = case.lesson.judged
+    challenger = _views(seen_by(case), case, cut_off=_guaranteed(case.examined))
     champion = None
     if case.champion and comparable:
-        champion = _views(case.champion.score, case, cut_off=case.champion.guaranteed_cut_off)
+        champion = _views(
+            as_it_is(case.champion.score, judged), case, cut_off=case.champion.guaranteed_cut_off
+        )
     lesson = case.lesson
     asked, _ = exposure(lesson.window.log, lesson.judged, label=lesson.label, policy=case.policy)
     gaps = _gaps(case, champion, challenger, asked) if champion else None
@@ -128,7 +131,7 @@ def judge(case: Case) -> Judgement:
             known=informative(case.champion.score) if case.champion else None,
         ),
         unseen_gate(instant(case.lesson.judged.as_of.min()).isoformat(), case.champion_learned_until),
-        chance_gate(_auc(case, challenger.p)),
+        chance_gate(_auc(case, challenger.ranked)),
         *ranking_gates(gaps, case.limits),
         money_gate(gaps, case.limits, approves=champion is None or bool(champion.quality.any())),
         *calibration_gates(
@@ -142,6 +145,17 @@ def judge(case: Case) -> Judgement:
         clean_process_gate(tried_alone(case.directory), case.limits),
     ]
     return Judgement(tuple(gates), gaps or {}, swapped, challenger, champion)
+
+
+def seen_by(case: Case) -> Seen:
+    """Look at the judged rows as the challenger sees them.
+
+    A cut-off that the policy leaves to the model lies on the scale of the stored model and goes by its order
+    alone: by the points of the halves, which are moved otherwise, it would approve others than were proven.
+    """
+    score, rows = case.examined.score, case.lesson.judged
+    seen = judged_by(score, rows)
+    return seen if case.policy.quality_score_min is not None else replace(seen, points=score.points(rows.X))
 
 
 def _names(champion: LoadedModel | None) -> list[str] | None:
@@ -158,15 +172,16 @@ def _guaranteed(found: Examined) -> float | None:
     return found.report.findings.guarantee.cut_off if found.report.findings else None
 
 
-def _views(score: BuyerScore, case: Case, *, cut_off: float | None) -> Views:
-    policy, X = with_guarantee(case.policy, cut_off), case.lesson.judged.X
-    return Views(score.predict_proba(X)[:, 1], quality(score, X, policy=policy), policy.quality_score_min)
+def _views(seen: Seen, case: Case, *, cut_off: float | None) -> Views:
+    policy = with_guarantee(case.policy, cut_off)
+    tier = quality(seen.points, case.lesson.judged.X, policy=policy)
+    return Views(seen.p, tier, policy.quality_score_min, seen.ranked)
 
 
 def _gaps(case: Case, champion: Views, challenger: Views, asked: Floats) -> dict[str, Interval]:
     y = case.lesson.judged.y
     old, new = (
-        ranking_and_money(y, seen.p, lost_fen=asked * seen.quality * y, asked_fen=asked)
+        ranking_and_money(y, seen.ranked, lost_fen=asked * seen.quality * y, asked_fen=asked)
         for seen in (champion, challenger)
     )
     return differences(old, new, groups=case.lesson.judged.buyer, seed=case.lesson.seed, n_draws=N_DRAWS)
@@ -193,8 +208,8 @@ def _calibration(case: Case, p: Floats) -> Calibration:
 
 def _slices(case: Case, champion: Views | None, challenger: Views) -> Iterator[Gate]:
     def gap_of(rows: Mask) -> Interval:
-        old = champion.p[rows] if champion else challenger.p[rows]
-        gap = roc_auc_gap(case.lesson.judged.y[rows], old, challenger.p[rows])
+        old = champion.ranked[rows] if champion else challenger.ranked[rows]
+        gap = roc_auc_gap(case.lesson.judged.y[rows], old, challenger.ranked[rows])
         groups = case.lesson.judged.buyer[rows]
         return with_intervals({"gap": gap}, groups=groups, seed=case.lesson.seed, n_draws=N_DRAWS)["gap"]
 

@@ -9,16 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from features.errors import BadInput
-from models.registry import (
-    LoadedModel,
-    LoggedScore,
-    ModelVersion,
-    Registry,
-    experiment_id,
-    local_store,
-    store_lock,
-    tracking,
-)
+from models.mlflow_store import experiment_id, local_store, store_lock, tracking
+from models.registry import LoadedModel, LoggedScore, ModelVersion, Registry
 from models.succession import SETTLED, challenge, promote
 
 from .gates import Gate
@@ -26,7 +18,7 @@ from .judge import Case, Judgement
 from .report import OnStep, TrainingReport
 from .run import example_of, log_evidence, run_tags, tags_of
 
-import mlflow  # isort: skip  # after the registry, which sets what mlflow reads when it is imported
+import mlflow  # isort: skip  # after the store, which sets what mlflow reads when it is imported
 
 KEY: Final = "retrain_key"
 VERDICT: Final = "verdict"

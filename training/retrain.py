@@ -12,14 +12,8 @@ import pyarrow as pa
 
 from decisions.policy import NOTICE, Policy
 from models.buyer_score import BuyerScore
-from models.registry import (
-    BUYER_SCORE,
-    LoadedModel,
-    ModelDamaged,
-    ModelVersion,
-    Registry,
-    RegistryUnavailable,
-)
+from models.mlflow_store import RegistryUnavailable
+from models.registry import BUYER_SCORE, LoadedModel, ModelDamaged, ModelVersion, Registry
 from models.succession import SETTLED
 
 from .dataset import build_dataset

@@ -10,14 +10,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from models.buyer_score import BuyerScore
-from models.registry import CUT_OFF_TAG, Registry, cut_off_as_tag, experiment_id, tracking
+from models.mlflow_store import experiment_id, tracking
+from models.registry import CUT_OFF_TAG, Registry, cut_off_as_tag
 from models.succession import promote
 
 from .evaluate import Interval
 from .labels import AbuseLabel, CancellationLabel
 from .report import TrainingReport
 
-import mlflow  # isort: skip  # after the registry, which sets what mlflow reads when it is imported
+import mlflow  # isort: skip  # after the store, which sets what mlflow reads when it is imported
 
 N_EXAMPLE_ROWS: Final = 8
 MAX_DIGEST: Final = 36

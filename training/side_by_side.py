@@ -72,7 +72,7 @@ def judged_again(
             model.score.predict_proba(rows.X)[:, 1],
             with_guarantee(policy, model.guaranteed_cut_off),
         )
-        lost = asked * quality(model.score, rows.X, policy=in_force) * rows.y
+        lost = asked * quality(model.score.points(rows.X), rows.X, policy=in_force) * rows.y
         return ranking_and_money(rows.y, p, lost_fen=lost, asked_fen=asked)
 
     old, new = measures(first), measures(second)

@@ -24,6 +24,7 @@ from .evaluate import (
     reliability_bins,
     with_intervals,
 )
+from .halves import judged_by
 from .log import DAY_US, TrainingLog
 
 FEWEST_EVENTS: Final = 5
@@ -84,10 +85,12 @@ def slices_of(
 ) -> tuple[Slice, ...]:
     """Judge each slice on each buyer's latest row; a slice without a row is left out."""
     judged = latest_rows(rows)
-    p = score.predict_proba(judged.X)[:, 1]
+    seen = judged_by(score, judged)
     masks = slice_masks(log, judged, policy=policy)
     return tuple(
-        _slice(name, judged.y[mask], p[mask], seed=seed) for name, mask in masks.items() if mask.any()
+        _slice(name, judged.y[mask], seen.p[mask], ranked=seen.ranked[mask], seed=seed)
+        for name, mask in masks.items()
+        if mask.any()
     )
 
 
@@ -144,7 +147,7 @@ def _share_by_buyer(orders: pd.DataFrame) -> pd.Series:
     return troubled.groupby(orders["buyer"]).mean()
 
 
-def _slice(name: str, y: NDArray[np.int64], p: Floats, *, seed: int) -> Slice:
+def _slice(name: str, y: NDArray[np.int64], p: Floats, *, ranked: Floats, seed: int) -> Slice:
     n, events = len(y), int(y.sum())
     observed = rate_of(events, n)
     return Slice(
@@ -154,7 +157,7 @@ def _slice(name: str, y: NDArray[np.int64], p: Floats, *, seed: int) -> Slice:
         events=events,
         predicted=float(p.mean()),
         observed=observed,
-        roc_auc=_ranked(y, p, seed=seed),
+        roc_auc=_ranked(y, ranked, seed=seed),
         bins=reliability_bins(y, p, n_bins=N_SLICE_BINS),
         verdict=_verdict(observed, predicted=float(p.mean()), events=events, n=n),
     )

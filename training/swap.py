@@ -9,7 +9,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from decisions.policy import Policy
-from models.buyer_score import BuyerScore
 
 from .evaluate import Floats
 
@@ -59,14 +58,14 @@ def swap_set(before: Mask, after: Mask, *, y: NDArray[np.int64], asked_fen: Floa
     )
 
 
-def quality(score: BuyerScore, X: pd.DataFrame, *, policy: Policy) -> Mask:
+def quality(points: Floats, X: pd.DataFrame, *, policy: Policy) -> Mask:
     """Tell which rows are quality users, as `decisions.tiers.tier_of` tells of one without a tier before.
 
     The edge is the one by which the tier is entered, for both models alike: what decisions buyers had met by
     then is not in the event log. Who is kept by the other edge swaps less than this counts.
     """
     least = np.inf if policy.quality_score_min is None else policy.quality_score_min
-    return np.asarray(not_new(X, policy=policy) & (score.points(X) >= least))
+    return np.asarray(not_new(X, policy=policy) & (points >= least))
 
 
 def not_new(X: pd.DataFrame, *, policy: Policy) -> Mask:

@@ -15,7 +15,8 @@ from typing import Final, TypeVar
 
 from filelock import FileLock, Timeout
 
-from models.registry import ModelDamaged, Registry, RegistryUnavailable, local_store
+from models.mlflow_store import RegistryUnavailable, local_store
+from models.registry import ModelDamaged, Registry
 
 LEASE: Final = "retrain.lease"
 LEASE_SECONDS: Final = 1800.0

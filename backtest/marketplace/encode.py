@@ -22,19 +22,30 @@ from features.events import (
 )
 
 from .draws import Floats, Ints
-from .journal import Rows
+from .journal import NIL, Rows
 from .shops import CATEGORIES
 from .vocabulary import REASONS
 
 BLOCK_NUMBERS: Final = 10_000_000
 """Numbers that a block of buyers has for its events, orders and cases."""
+WORDS: Final = (
+    "kind", "category_id", "goods_type", "stage", "fault", "outcome", "actor", "reason", "link_type",
+    "imputed",
+)  # fmt: skip
+COMPACT: Final = pa.schema(
+    [
+        pa.field(f.name, pa.dictionary(pa.int8(), pa.string()), f.nullable) if f.name in WORDS else f
+        for f in SCHEMA
+    ]
+)
+"""The contract's columns, with positions in a list in place of the words; casts to ``SCHEMA``."""
 _FOUR: Final = np.array([f"{i:04d}".encode() for i in range(10_000)], "S4").view(np.uint32)
 _HEX: Final = np.array([f"{i:04x}".encode() for i in range(65_536)], "S4").view(np.uint32)
 _GOLDEN: Final = 0x9E3779B97F4A7C15
 
 
 def encode(rows: Rows, number: Ints, *, start: datetime, seed: int) -> pa.Table:
-    """Write events with their ``number`` in the columns of the contract."""
+    """Write events with their ``number`` in the columns of the contract, words as positions in a list."""
     words: dict[str, tuple[NDArray[Any], tuple[str, ...]]] = {
         "kind": (rows.kind, KINDS),
         "category_id": (rows.category, CATEGORIES),
@@ -45,6 +56,7 @@ def encode(rows: Rows, number: Ints, *, start: datetime, seed: int) -> pa.Table:
         "actor": (rows.actor, ACTORS),
         "reason": (rows.reason, REASONS),
         "link_type": (rows.link_type, LINK_TYPES),
+        "imputed": (np.full(len(rows), NIL), ()),
     }
     columns: dict[str, pa.Array] = {name: _words(code, known) for name, (code, known) in words.items()}
     columns |= {
@@ -58,9 +70,8 @@ def encode(rows: Rows, number: Ints, *, start: datetime, seed: int) -> pa.Table:
         "amount_fen": pa.array(rows.fen, mask=rows.fen < 0),
         "link_value": _hashed(rows.link, seed),
         "line_count": pa.array(rows.lines, mask=rows.lines < 0),
-        "imputed": pa.nulls(len(rows), pa.string()),
     }
-    return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)
+    return pa.table([columns[name] for name in COMPACT.names], schema=COMPACT)
 
 
 def numbered(prefix: str, number: NDArray[Any], *, digits: int = 11) -> pa.Array:
@@ -85,9 +96,8 @@ def instants(seconds: Floats, start: datetime) -> pa.Array:
 
 
 def _words(code: NDArray[Any], known: tuple[str, ...]) -> pa.Array:
-    # Taking a last, null word is twice as fast as taking with null positions.
-    words = pa.array([*known, None], pa.string())
-    return words.take(pa.array(np.where(code < 0, len(known), code).astype(np.int32)))
+    codes = pa.array(code.astype(np.int8), mask=code < 0)
+    return pa.DictionaryArray.from_arrays(codes, pa.array(known, pa.string()))
 
 
 def _hashed(number: Ints, seed: int) -> pa.Array:

@@ -67,9 +67,17 @@ def rows(kind: str, *, buyer: Ints, occurred: Floats, recorded: Floats | None = 
 
 
 def gathered(parts: list[Rows], end: float) -> Rows:
-    """Put the parts together, without what is known only after the log's end."""
-    known = [part.pick(part.recorded < end) for part in parts]
-    return stacked(known)
+    """Put the parts in the order in which they became known, without what is known only after the end."""
+    together = stacked(parts)
+    known = np.flatnonzero(together.recorded < end)
+    order = known[np.argsort(together.recorded[known])]
+    # Three keys for the few that became known in the same instant are cheaper than for all.
+    same = np.diff(together.recorded[order]) == 0.0
+    tied = np.append(same, False) | np.append(False, same)
+    rows = order[tied]
+    keys = (rows, together.kind[rows], together.occurred[rows], together.recorded[rows])
+    order[tied] = rows[np.lexsort(keys)]
+    return together.pick(order)
 
 
 def order_rows(world: World, rng: Rng, orders: Orders, parcels: Parcels) -> list[Rows]:

@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
+from features.events import SCHEMA
+
 from .aftermath import actual_course, follow
-from .archetypes import ARCHETYPES
 from .config import MarketConfig
-from .draws import DAY, Ints, Rng
-from .encode import BLOCK_NUMBERS, encode, instants, numbered
+from .draws import Ints, Rng
+from .encode import BLOCK_NUMBERS, encode
 from .everyday import shop_around
 from .fulfilment import fulfil
 from .habits import take
@@ -28,6 +29,7 @@ from .orders import Orders, discounted, joined, stacked
 from .people import People, settle
 from .requests import ask
 from .review import review
+from .truth import truth_of
 from .world import World, make_world, stream
 
 
@@ -40,9 +42,7 @@ class Market:
     events
         Exactly the columns of ``features.events.SCHEMA``, sorted by ``recorded_at``.
     truth
-        One row per buyer: ``buyer_id``, ``archetype``, ``is_abuser``, ``signed_up_at``, ``abuse_starts_at``
-        and ``abuse_ends_at`` (null for the honest and where it starts after the log), ``group_id`` (a
-        household, farm or service; null for who belongs to none). For reports only.
+        One row per buyer with the columns of ``TRUTH_SCHEMA``. For reports only.
     """
 
     events: pa.Table
@@ -63,7 +63,7 @@ def simulate(config: MarketConfig) -> Market:
         The event log and the truth table.
     """
     world = make_world(config)
-    parts = [_block(config, world, block) for block in range(config.blocks)]
+    parts = [make_part(config, world, block) for block in range(config.blocks)]
     return _market(config, parts)
 
 
@@ -77,33 +77,36 @@ def blocks(config: MarketConfig) -> Iterator[Market]:
     """
     world = make_world(config)
     for block in range(config.blocks):
-        yield _market(config, [_block(config, world, block)])
+        yield _market(config, [make_part(config, world, block)])
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
+    """One block of buyers: its people, its events and their numbers in the whole market."""
+
     people: People
     events: Rows
     number: Ints
 
 
-def _market(config: MarketConfig, parts: list[_Part]) -> Market:
+def _market(config: MarketConfig, parts: list[Part]) -> Market:
     events, number = stacked([p.events for p in parts]), np.concatenate([p.number for p in parts])
     if len(parts) > 1:
         by_time = np.lexsort((number, events.recorded))
         events, number = events.pick(by_time), number[by_time]
-    truth = pa.concat_tables([_truth(config, part.people) for part in parts])
-    return Market(encode(events, number, start=config.start, seed=config.seed), truth.combine_chunks())
+    truth = pa.concat_tables([truth_of(config, part.people) for part in parts])
+    table = encode(events, number, start=config.start, seed=config.seed)
+    return Market(table.cast(SCHEMA), truth.combine_chunks())
 
 
-def _block(config: MarketConfig, world: World, block: int) -> _Part:
+def make_part(config: MarketConfig, world: World, block: int) -> Part:
+    """Make the events of one block of buyers, in the order in which they became known."""
     rng = stream(config, 1, block)
     people = settle(config, world, rng, block)
     orders, findings = _intended(people, world, rng)
     rows = _happened(people, world, rng, orders)
     rows += finding_rows(findings) + link_rows(link(people, rng, block=block, end=world.end))
     events = gathered(rows, world.end)
-    events = events.pick(np.lexsort((events.kind, events.occurred, events.recorded)))
     offset = block * BLOCK_NUMBERS
     placed = replace(
         events,
@@ -111,7 +114,7 @@ def _block(config: MarketConfig, world: World, block: int) -> _Part:
         order=np.where(events.order < 0, NIL, events.order + offset),
         case=np.where(events.case < 0, NIL, events.case + offset),
     )
-    return _Part(people, placed, offset + np.arange(len(events)))
+    return Part(people, placed, offset + np.arange(len(events)))
 
 
 def _intended(people: People, world: World, rng: Rng) -> tuple[Orders, Findings]:
@@ -137,21 +140,3 @@ def _happened(people: People, world: World, rng: Rng, orders: Orders) -> list[Ro
     sequels = follow(rng, orders, planned, requests, answers, habits)
     course = actual_course(planned, requests, answers)
     return order_rows(world, rng, orders, course) + case_rows(world, orders, requests, answers, sequels)
-
-
-def _truth(config: MarketConfig, people: People) -> pa.Table:
-    n, end = len(people), config.days * DAY
-    starts = np.where(people.starts < end, people.starts, np.inf)
-    grouped = np.array([a.group_size[1] > 1 for a in ARCHETYPES])[people.code]
-    group = np.where(grouped, people.first + people.group, NIL)
-    return pa.table(
-        {
-            "buyer_id": numbered("b", people.first + np.arange(n), digits=7),
-            "archetype": pa.array([a.name for a in ARCHETYPES]).take(pa.array(people.code)),
-            "is_abuser": pa.array(people.is_abuser),
-            "signed_up_at": instants(people.joined, config.start),
-            "abuse_starts_at": instants(starts, config.start),
-            "abuse_ends_at": instants(np.where(np.isfinite(starts), people.stops, np.inf), config.start),
-            "group_id": numbered("g", group, digits=7),
-        }
-    )

@@ -1,35 +1,25 @@
 from __future__ import annotations
 
 import json
-import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from buyer_tier.cli import main
 from buyer_tier.policy_page import with_settings
 from decisions.policy import NOTICE
 from decisions.policy_file import canonical, parse
+
+from .conftest import Command
 
 PAGE = Path(__file__).parents[2] / "docs" / "policies.md"
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Any:
+def run(command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     monkeypatch.chdir(tmp_path)
-
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["buyer-tier", "policy", *words])
-        try:
-            main()
-            code = 0
-        except SystemExit as end:
-            code = int(end.code or 0)
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
+    return partial(command, "policy")
 
 
 def test_the_shipped_policy_is_shown_ready_to_be_edited(run: Any) -> None:

@@ -12,14 +12,8 @@ import pandas as pd
 import pytest
 
 from models.buyer_score import BuyerScore
-from models.registry import (
-    CUT_OFF_TAG,
-    ModelDamaged,
-    Registry,
-    RegistryUnavailable,
-    experiment_id,
-    tracking,
-)
+from models.mlflow_store import RegistryUnavailable, experiment_id, tracking
+from models.registry import CUT_OFF_TAG, ModelDamaged, Registry, cut_off_as_tag
 from models.succession import promote
 from models.travelling_code import MODULES, package_name
 
@@ -82,6 +76,12 @@ def test_a_version_brings_its_guaranteed_cut_off(store: str, said: str, cut_off:
         assert registry.load("1").guaranteed_cut_off == cut_off
     finally:
         registry.client.delete_model_version_tag(registry.name, "1", CUT_OFF_TAG)
+
+
+@pytest.mark.parametrize("cut_off", [725.0, 712.3456789012345, None])
+def test_a_cut_off_is_written_to_the_last_digit(cut_off: float | None) -> None:
+    said = cut_off_as_tag(cut_off)
+    assert (None if said == "none" else float(said)) == cut_off
 
 
 @pytest.mark.parametrize("said", ["many", "nan", "-inf", "299.9", "900.1", ""])
@@ -204,7 +204,7 @@ def test_two_processes_that_register_first_at_once_leave_one_sound_registry(
     for process in both:
         process.start()
     for process in both:
-        process.join(120)
+        process.join(600)
     assert [process.exitcode for process in both] == [0, 0]
     registry = Registry(uri_of(home))
     assert [line.version for line in registry.versions()] == ["2", "1"]

@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.calibration import PlattCalibrator, fit_platt, shift_of_base_rate, shifted
+from models.calibration import (
+    BaseRateShift,
+    PlattCalibrator,
+    fit_platt,
+    points_after,
+    shift_of_base_rate,
+    shifted,
+    unshifted,
+)
 from models.scale import P_FLOOR, bounded_probability, points_of, probability_of
 
 PROBABILITIES = st.floats(P_FLOOR, 1 - P_FLOOR)
@@ -42,6 +50,28 @@ def test_no_margin_however_large_leaves_the_scale(margin: float) -> None:
 
 def test_probabilities_rise_with_the_log_odds() -> None:
     assert np.all(np.diff(bounded_probability(np.linspace(-20, 20, 401))) > 0)
+
+
+def moved(by: float) -> BaseRateShift:
+    return BaseRateShift(20, 10.0, by, by - 0.1, by + 0.1, True, "")
+
+
+@given(st.floats(-3, 3), st.sampled_from([float(c) for c in range(895, 600, -5)]))
+def test_a_cut_off_carried_to_the_moved_scale_approves_the_same_buyers(by: float, cut_off: float) -> None:
+    margin = np.random.default_rng(0).normal(-4, 3, 2_000)
+    before = PlattCalibrator(0.9, -0.3)
+    after = shifted(before, moved(by))
+    allowed = points_of(before.probability(margin)) >= cut_off
+    still = points_of(after.probability(margin)) >= points_after(cut_off, shift=by)
+    assert np.array_equal(allowed, still)
+    assert points_after([cut_off], shift=0.0).tolist() == [cut_off]
+
+
+def test_a_moved_line_knows_how_it_was_fitted_and_one_that_nothing_moved_is_the_same_line() -> None:
+    line = PlattCalibrator(0.9, -0.25)
+    assert shifted(line, moved(0.5)) == PlattCalibrator(0.9, 0.25, 0.5)
+    assert unshifted(shifted(line, moved(0.5))) == line
+    assert shifted(line, moved(0.0)) is line
 
 
 def test_calibration_finds_the_line_that_made_the_labels() -> None:

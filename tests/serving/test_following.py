@@ -16,7 +16,8 @@ import pytest
 
 from features.catalog import CATALOG, REASONS
 from models.buyer_score import BuyerScore
-from models.registry import LoadedModel, ModelDamaged, Registry, experiment_id, tracking
+from models.mlflow_store import experiment_id, tracking
+from models.registry import LoadedModel, ModelDamaged, Registry
 from models.succession import promote, rollback
 from serving.app import create_app
 from serving.champion import Champion

@@ -5,6 +5,7 @@ import pandas as pd
 
 from decisions.policy import NOTICE
 from features.catalog import CATALOG
+from models.calibration import points_after
 from training.cut_off import cut_off_of, enough_history, exposure, latest_rows
 from training.dataset import Dataset
 from training.labels import AbuseLabel
@@ -92,3 +93,18 @@ def test_however_few_the_abusers_a_cut_off_is_never_proposed_below_the_low_tiers
     log = training_log(table(bought))
     found = cut_off_of(log, score=PointsByOrders(), train=rows, test=rows, label=AbuseLabel())  # type: ignore[arg-type]
     assert found.cut_off == NOTICE.low_score_max
+    for shift, raw in (
+        (0.5, 700.0),
+        (-0.5, 665.0),
+    ):  # the odds rose, points fell: 695 lies below the edge now
+        moved = cut_off_of(
+            log,
+            score=PointsByOrders(),
+            train=rows,
+            test=rows,
+            label=AbuseLabel(),
+            shift=shift,  # type: ignore[arg-type]
+        )
+        assert moved.cut_off == points_after(raw, shift=shift) >= NOTICE.low_score_max
+        assert points_after(raw - 5.0, shift=shift) < NOTICE.low_score_max
+        assert moved.tested[-1].approved == (rows.X["orders_paid_count_life"] >= raw).sum()

@@ -8,6 +8,8 @@ from scipy.special import expit
 from scipy.stats import binom
 
 from features.errors import BadInput
+from models.calibration import BaseRateShift, PlattCalibrator, points_after, shift_of_base_rate
+from models.scale import POINTS_PER_LOG_ODD
 from training.guarantee import (
     GRID,
     Budget,
@@ -75,6 +77,36 @@ def draws_that_break(population: Outcomes, draws: list[Outcomes]) -> tuple[int, 
     naive = [naive_cut_off(draw) for draw in draws]
     useful = sum(cut_off is not None for cut_off in chosen)
     return sum(c in broken for c in chosen), sum(c in broken for c in naive), useful
+
+
+def moved_by(draw: Outcomes) -> BaseRateShift:
+    """Find by the very rows tested how far the base rate has moved."""
+    log_odds = (600 - draw.points) / POINTS_PER_LOG_ODD
+    return shift_of_base_rate(PlattCalibrator(), log_odds, draw.abuser)
+
+
+@pytest.mark.parametrize("off", [-30.0, 30.0])
+def test_the_budget_is_kept_although_the_rows_tested_have_moved_the_scale(off: float) -> None:
+    n_draws = 60
+    population = market(200_000, seed=999)
+    population = replace(population, points=population.points + off)
+    shares, broken, chosen = shares_of(population), 0, 0
+    for seed in range(n_draws):
+        draw = market(3_000, seed=seed)
+        draw = replace(draw, points=draw.points + off)
+        found = moved_by(draw)
+        assert found.moved
+        places = points_after(GRID, shift=found.shift)
+        open_ = [place for place in places if place >= 680.0]
+        cut_off = guaranteed_cut_off(
+            draw, budget=BUDGET, shares=shares, candidates=GRID[: len(open_)], places=open_
+        ).cut_off
+        stored = replace(population, points=points_after(population.points, shift=found.shift))
+        assert cut_off is None or cut_off in open_
+        chosen += cut_off is not None
+        broken += too_risky(stored, cut_off)
+    assert broken <= binom.ppf(0.99, n_draws, 0.05)
+    assert chosen > 0.9 * n_draws
 
 
 AT_MOST = binom.ppf(0.99, N_DRAWS, 0.05)

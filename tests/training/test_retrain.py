@@ -19,7 +19,8 @@ import training.judge
 from decisions.policy import GUARANTEED
 from features.errors import BadInput
 from models import trees
-from models.registry import CUT_OFF_TAG, Registry, RegistryUnavailable
+from models.mlflow_store import RegistryUnavailable
+from models.registry import CUT_OFF_TAG, Registry
 from models.self_check import digest
 from models.succession import SETTLED, changes, promote, rollback
 from tests.models.conftest import new_score, rows
@@ -164,9 +165,9 @@ def test_the_same_data_seed_and_code_give_the_same_bytes_whatever_the_threads(tm
     for n in ("1", "2"):
         process = forkserver.Process(target=_digest_of, args=(str(tmp_path / n), n, answer))
         process.start()
-        process.join(120)
+        process.join(600)
         assert process.exitcode == 0
-    assert answer.get(timeout=5) == answer.get(timeout=5)
+    assert answer.get(timeout=60) == answer.get(timeout=60)
 
 
 def _killed_at(home: str, step: str) -> None:
@@ -184,7 +185,7 @@ def _killed_at(home: str, step: str) -> None:
 def _kill(home: Path, step: str) -> None:
     process = forkserver.Process(target=_killed_at, args=(str(home), step))
     process.start()
-    process.join(120)
+    process.join(600)
     assert process.exitcode == -signal.SIGKILL, f"never came to {step!r}"
 
 

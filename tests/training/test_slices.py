@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 
 from features.catalog import CATALOG
+from models.calibration import PlattCalibrator
+from models.scale import points_of
 from training.dataset import Dataset
 from training.evaluate import reliability_bins
 from training.log import micros, training_log
@@ -17,11 +19,14 @@ class Fixed:
     """A score that gives the probabilities it is told."""
 
     def __init__(self, p: np.ndarray) -> None:
-        self.p = p
+        self.p, self.calibrator_ = p, PlattCalibrator()
 
     def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
         p = self.p[X["orders_paid_count_365d"].to_numpy().astype(int)]
         return np.column_stack([1 - p, p])
+
+    def points(self, X: pd.DataFrame) -> np.ndarray:
+        return points_of(self.predict_proba(X)[:, 1])
 
 
 def rows_of(y: np.ndarray, *, completed: np.ndarray | int = 10) -> Dataset:

@@ -157,7 +157,7 @@ def test_two_trainings_at_once_leave_one_sound_registry(tmp_path: Path) -> None:
     for process in both:
         process.start()
     for process in both:
-        process.join(240)
+        process.join(600)
     assert [process.exitcode for process in both] == [0, 0]
     registry = Registry(uri_of(tmp_path))
     lines = registry.versions()

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from models.buyer_score import BuyerScore
-from models.registry import ModelDamaged, RegistryUnavailable
+from models.mlflow_store import RegistryUnavailable
+from models.registry import ModelDamaged
 from tests.models.conftest import new_score, rows
 from training.kept import KeptModels
 from training.turn import LEASE, LEASE_SECONDS, Busy, Lease, patiently

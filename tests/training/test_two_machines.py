@@ -65,7 +65,7 @@ def _wait(address: str) -> None:
     end = time.monotonic() + PATIENCE
     while True:
         try:
-            urllib.request.urlopen(address, timeout=5).close()
+            urllib.request.urlopen(address, timeout=60).close()
             return
         except (urllib.error.URLError, OSError):
             if time.monotonic() > end:
