@@ -54,11 +54,16 @@ def page_of(report: dict[str, Any]) -> str:
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"figure": said, "value": value}
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    rows = (*FIGURES, *(OF_TRUTH if report["has_truth"] else ()))
-    shown = [row for row in rows if report["has_truth"] or row[0] not in ("good_served", "abuser_served")]
+    rows = rows_of(report)
     return template.render(
-        **report, rows=shown, gaps=BOTH_WAYS, pictures=pictures(report), words={k: w for k, w, _ in rows}
+        **report, rows=rows, gaps=BOTH_WAYS, pictures=pictures(report), words={k: w for k, w, _ in rows}
     )
+
+
+def rows_of(report: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """List the figures that a report has: name, words, unit."""
+    rows = (*FIGURES, *(OF_TRUTH if report["has_truth"] else ()))
+    return [row for row in rows if report["has_truth"] or row[0] not in ("good_served", "abuser_served")]
 
 
 def said(figure: dict[str, Any] | None, unit: str) -> str:

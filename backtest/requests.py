@@ -115,9 +115,7 @@ def request_table(asking: pa.Table, events: pa.Table, *, goods: GoodsType | None
             "order_id": asking["order_id"],
             "shop_id": asking["shop_id"],
             "category_id": asking["category_id"],
-            "goods_type": pc.coalesce(
-                of_payment["goods_type"], asking["goods_type"], pa.scalar(goods, pa.string())
-            ),
+            "goods_type": pc.coalesce(of_payment["goods_type"], asking["goods_type"], otherwise),
             "paid_amount_fen": of_payment["amount_fen"],
             "paid_at": of_payment["occurred_at"],
             "shipping_status": pc.if_else(is_shipped, "shipped", "unshipped"),

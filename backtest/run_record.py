@@ -37,6 +37,8 @@ class Inputs:
         How the scores come about: a version, or how models are trained.
     since, until : str or None
         Which requests.
+    goods : str or None
+        What orders hold of which the log does not say it.
     catalog : str
     """
 
@@ -45,6 +47,7 @@ class Inputs:
     models: str
     since: str | None
     until: str | None
+    goods: str | None
     catalog: str = CATALOG.version
 
 
@@ -55,6 +58,7 @@ def inputs_of(
     models: str,
     since: datetime | None,
     until: datetime | None,
+    goods: str | None = None,
 ) -> Inputs:
     """Fingerprint what goes into a run."""
     return Inputs(
@@ -63,6 +67,7 @@ def inputs_of(
         models=models,
         since=None if since is None else since.isoformat(),
         until=None if until is None else until.isoformat(),
+        goods=None if goods is None else str(goods),
     )
 
 

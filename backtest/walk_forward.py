@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from features.catalog import CATALOG
 from features.errors import BadInput
+from features.events import SCHEMA
 from features.files import replacing
-from features.log import read_log
+from features.scan import Log, batches
 from models.buyer_score import BuyerScore
 from training.examination import fitted, lesson_of
 from training.findings import findings_of
@@ -49,7 +52,8 @@ class WalkForward:
 
     Parameters
     ----------
-    log : Path
+    log : Log
+        Parquet.
     out : Path
         The run's folder.
     seed : int
@@ -58,7 +62,7 @@ class WalkForward:
     """
 
     def __init__(
-        self, log: Path, out: Path, *, seed: int = 0, proves: bool = False, on_model: OnModel = lambda _: None
+        self, log: Log, out: Path, *, seed: int = 0, proves: bool = False, on_model: OnModel = lambda _: None
     ) -> None:
         self._log, self._folder, self._seed, self._proves = log, out / FOLDER, seed, proves
         self._on_model = on_model
@@ -97,7 +101,9 @@ class WalkForward:
 
     @cached_property
     def _events(self) -> pa.Table:
-        return read_log(self._log)
+        return pa.concat_tables(
+            pa.Table.from_batches([batch]).cast(SCHEMA) for batch in batches(self._log, SCHEMA.names)
+        )
 
     def _train(self, month: str, folder: Path) -> None:
         until = datetime.fromisoformat(f"{month}-01").replace(tzinfo=UTC)
@@ -107,16 +113,26 @@ class WalkForward:
         score = fitted(lesson)
         cut_off = None
         if self._proves:
-            found = findings_of(
-                window.log,
-                score=score,
-                train=lesson.learned,
-                test=lesson.judged,
-                label=label,
-                seed=self._seed,
-            )
+            train, test = lesson.learned, lesson.judged
+            found = findings_of(window.log, score=score, train=train, test=test, label=label, seed=self._seed)
             cut_off = found.guarantee.cut_off
         score.save(folder / "score")
         about = {"guaranteed_cut_off": cut_off, "known_until": window.complete_at.isoformat()}
         with replacing(folder / "about.json") as temporary:
             temporary.write_text(json.dumps(about))
+
+
+def months_between(log: Log, since: datetime | None, until: datetime | None) -> list[str]:
+    """Name the months of a log from one instant on, or from its first event, to another."""
+    ends = [pc.min_max(batch.column("recorded_at")) for batch in batches(log, ["recorded_at"]) if len(batch)]
+    if not ends:
+        raise BadInput(f"{log.name}: holds no events; there is nothing to replay")
+    first = since or min(end["min"].as_py() for end in ends)
+    last = max(end["max"].as_py() for end in ends) if until is None else until - timedelta(microseconds=1)
+    if since is not None and since < (begins := min(end["min"].as_py() for end in ends)):
+        raise BadInput(
+            f"{log.name}: the history begins {begins.isoformat()}, after the first decision asked for "
+            f"({since.isoformat()}); begin later or give a longer history"
+        )
+    names = np.arange(np.datetime64(f"{first:%Y-%m}"), np.datetime64(f"{last:%Y-%m}") + 1)
+    return [str(name) for name in names]
