@@ -32,7 +32,7 @@ LEDGER_RULES: Final = {"caps", "open_case", "credit_line"}
 Moves = list[tuple[str, Transition]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Turn:
     """One request with what is known when it comes; ``place`` is its row among the history's requests."""
 
@@ -137,6 +137,7 @@ class Loop:
         self.policy, self.happenings, self.book = policy, happenings, book
         self._keeps_ledgers = bool(policy.asks & LEDGER_RULES)
         self._keeps_losses = "budget" in policy.asks
+        self._told, self._signals = happenings.standing
 
     def decide(self, turns: Iterable[Turn], model: Model, made: Moves) -> list[DecisionRow]:
         """Decide; the moves of standings are added to ``made``."""
@@ -145,7 +146,7 @@ class Loop:
     def _decide(self, turn: Turn, model: Model, made: Moves) -> DecisionRow:
         request, book = turn.request, self.book
         buyer_id, at = request.buyer_id, request.requested_at
-        heard = self._heard(buyer_id, self.happenings.standing[0].known_by[turn.place])
+        heard = self._heard(buyer_id, self._told.known_by[turn.place])
         ahead = Ahead(self.policy, self._used(turn), Moving(self.policy))
         evidence = Evidence(
             buyer=BuyerAssessment(buyer_id=buyer_id, as_of=at, vector=turn.vector, evidence=turn.buyer),
@@ -166,12 +167,10 @@ class Loop:
         return row
 
     def _heard(self, buyer_id: str, known_by: int) -> Heard:
-        told, all_signals = self.happenings.standing
-        book = self.book
-        begin = book.heard.get(buyer_id, told.begin[buyer_id])
-        new = None
+        book, new = self.book, None
+        begin = book.heard.get(buyer_id) or self._told.begin[buyer_id]
         if begin < known_by:
-            new = all_signals[begin:known_by]
+            new = self._signals[begin:known_by]
             book.heard[buyer_id] = known_by
         return Heard(book.standings.get(buyer_id), new)
 
@@ -248,7 +247,7 @@ class Loop:
 
     def sweep(self, until: int, made: Moves, *, on_buyer: Callable[[], None] = lambda: None) -> None:
         """Move every standing on to the end, as the service's sweep does: also of who never asks again."""
-        told, all_signals = self.happenings.standing
+        told, all_signals = self._told, self._signals
         recorded = told.events["recorded_at"].cast(pa.int64()).to_numpy()
         now = instant(until)
         for buyer_id, end in told.end.items():

@@ -39,9 +39,9 @@ class Model(Protocol):
         """Points that a policy which leaves the cut-off to the model uses."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class Evidence:
-    """What is known when a request comes.
+    """What is known when a request comes. Not frozen: one is made for every decision and lives no longer.
 
     Attributes
     ----------
