@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -58,7 +59,7 @@ def encode(rows: Rows, number: Ints, *, start: datetime, seed: int) -> pa.Table:
         "link_type": (rows.link_type, LINK_TYPES),
         "imputed": (np.full(len(rows), NIL), ()),
     }
-    columns: dict[str, pa.Array] = {name: _words(code, known) for name, (code, known) in words.items()}
+    columns: dict[str, pa.Array] = {name: words_of(code, known) for name, (code, known) in words.items()}
     columns |= {
         "event_id": numbered("e", number),
         "buyer_id": numbered("b", rows.buyer, digits=7),
@@ -83,8 +84,12 @@ def numbered(prefix: str, number: NDArray[Any], *, digits: int = 11) -> pa.Array
         digits -= 4
         rest, part = np.divmod(rest, 10_000)
         parts.append(_FOUR[part])
-    head = np.array([f"{prefix}{i:03d}".encode() for i in range(1_000)], "S4").view(np.uint32)
-    return _strings([head[rest], *reversed(parts)], given)
+    return _strings([_heads(prefix)[rest], *reversed(parts)], given)
+
+
+@cache
+def _heads(prefix: str) -> NDArray[np.uint32]:
+    return np.array([f"{prefix}{i:03d}".encode() for i in range(1_000)], "S4").view(np.uint32)
 
 
 def instants(seconds: Floats, start: datetime) -> pa.Array:
@@ -95,9 +100,15 @@ def instants(seconds: Floats, start: datetime) -> pa.Array:
     return pa.array(micros, pa.int64(), mask=~finite).cast(TIMESTAMP)
 
 
-def _words(code: NDArray[Any], known: tuple[str, ...]) -> pa.Array:
+def words_of(code: NDArray[Any], known: tuple[str, ...]) -> pa.Array:
+    """Look words up by their position; a negative one is null."""
     codes = pa.array(code.astype(np.int8), mask=code < 0)
-    return pa.DictionaryArray.from_arrays(codes, pa.array(known, pa.string()))
+    return pa.DictionaryArray.from_arrays(codes, _list(known))
+
+
+@cache
+def _list(known: tuple[str, ...]) -> pa.Array:
+    return pa.array(known, pa.string())
 
 
 def _hashed(number: Ints, seed: int) -> pa.Array:

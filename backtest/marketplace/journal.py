@@ -61,9 +61,11 @@ def rows(kind: str, *, buyer: Ints, occurred: Floats, recorded: Floats | None = 
     known = occurred if recorded is None else recorded
     values = {"kind": KIND[kind], "buyer": buyer, "occurred": occurred, "recorded": known, **columns}
     n = len(buyer)
-    return Rows(
-        **{name: np.broadcast_to(np.asarray(values.get(name, NIL)), n).astype(t) for name, t in TYPES.items()}
-    )
+    return Rows(**{name: _column(values.get(name, NIL), n, kind) for name, kind in TYPES.items()})
+
+
+def _column(value: Any, n: int, kind: Any) -> Any:
+    return value.astype(kind, copy=False) if np.ndim(value) else np.full(n, value, kind)
 
 
 def gathered(parts: list[Rows], end: float) -> Rows:

@@ -45,8 +45,13 @@ def link(people: People, rng: Rng, *, block: int, end: float) -> Links:
         for buyer, at, number in (opened, _moves(people, rng, name, end), _relinked(people, name)):
             known = at + rng.random(len(at)) ** 2 * LATE_HOURS * HOUR
             kind = np.full(len(at), LINK[name], np.int8)
-            parts.append((buyer, at, known, kind, (block * _SPACE + number) * len(LINK) + LINK[name]))
+            parts.append((buyer, at, known, kind, link_value(block, number, name)))
     return Links(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def link_value(block: int, number: Ints, name: str) -> Ints:
+    """Number the identities of one type in the whole market; blocks from ``config.blocks`` on are free."""
+    return (block * _SPACE + number) * len(LINK) + LINK[name]
 
 
 def _first_values(people: People, rng: Rng, name: str) -> Ints:

@@ -2,7 +2,7 @@
 
 The open loop: the history is written under the policy of ``review``. Each block of buyers goes through
 five steps, and only ``review`` knows who is refunded: people settle, order, shops fulfil, buyers ask,
-reviewers answer and the rest follows.
+reviewers answer and the rest follows. ``live`` is the closed loop.
 """
 
 from __future__ import annotations
@@ -15,20 +15,15 @@ import pyarrow as pa
 
 from features.events import SCHEMA
 
-from .aftermath import actual_course, follow
 from .config import MarketConfig
-from .draws import Ints, Rng
+from .course import asked, intended, lived
+from .draws import Ints
 from .encode import BLOCK_NUMBERS, encode
-from .everyday import shop_around
-from .fulfilment import fulfil
-from .habits import take
-from .investigation import Findings, before_closing, investigate, mistakes
-from .journal import NIL, Rows, case_rows, finding_rows, gathered, link_rows, order_rows
+from .journal import NIL, Rows, finding_rows, gathered, link_rows
 from .links import link
-from .orders import Orders, discounted, joined, stacked
+from .orders import stacked
 from .people import People, settle
-from .requests import ask
-from .review import review
+from .review import stated_policy
 from .truth import truth_of
 from .world import World, make_world, stream
 
@@ -103,8 +98,9 @@ def make_part(config: MarketConfig, world: World, block: int) -> Part:
     """Make the events of one block of buyers, in the order in which they became known."""
     rng = stream(config, 1, block)
     people = settle(config, world, rng, block)
-    orders, findings = _intended(people, world, rng)
-    rows = _happened(people, world, rng, orders)
+    orders, findings = intended(people, world, rng)
+    case = asked(world, rng, orders, people.habits)
+    rows = lived(world, rng, case, auto=stated_policy(world, orders, case.parcels, case.requests))
     rows += finding_rows(findings) + link_rows(link(people, rng, block=block, end=world.end))
     events = gathered(rows, world.end)
     offset = block * BLOCK_NUMBERS
@@ -115,28 +111,3 @@ def make_part(config: MarketConfig, world: World, block: int) -> Part:
         case=np.where(events.case < 0, NIL, events.case + offset),
     )
     return Part(people, placed, offset + np.arange(len(events)))
-
-
-def _intended(people: People, world: World, rng: Rng) -> tuple[Orders, Findings]:
-    """Collect everyday and scripted orders, and confirm abuse by the scripts."""
-    orders, findings = [shop_around(people, world, rng)], [mistakes(rng, people, world.end)]
-    for archetype, cast in people.casts(world):
-        if archetype.script is not None:
-            scripted = archetype.script(cast, rng)
-            orders.append(scripted)
-            findings.append(investigate(rng, archetype, cast, scripted))
-    found = stacked(findings)
-    together = before_closing(people, found, discounted(rng, joined(orders)))
-    return together.pick(np.argsort(together.placed, kind="stable")), found
-
-
-def _happened(people: People, world: World, rng: Rng, orders: Orders) -> list[Rows]:
-    """Let shops fulfil, buyers ask, reviewers answer, and the rest follow."""
-    planned = fulfil(world, rng, orders)
-    requests = ask(rng, orders, planned, take(people.habits, orders.buyer))
-    requests = requests.pick(np.argsort(requests.at, kind="stable"))
-    answers = review(world, rng, orders, planned, requests)
-    habits = take(people.habits, orders.buyer[requests.order])
-    sequels = follow(rng, orders, planned, requests, answers, habits)
-    course = actual_course(planned, requests, answers)
-    return order_rows(world, rng, orders, course) + case_rows(world, orders, requests, answers, sequels)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 import numpy as np
@@ -29,17 +29,17 @@ class Columns:
     """Arrays of one length, row by row."""
 
     def __len__(self) -> int:
-        return len(getattr(self, fields(self)[0].name))
+        return len(next(iter(vars(self).values())))
 
-    def pick(self: T, rows: Ints | Bools) -> T:
-        """Keep some rows, by position or by mask."""
-        return type(self)(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+    def pick(self: T, rows: Ints | Bools | slice) -> T:
+        """Keep some rows, by position, by mask or as a view of a range."""
+        return type(self)(**{name: column[rows] for name, column in vars(self).items()})
 
 
 def stacked(parts: list[T]) -> T:
     """Put rows of one kind together."""
     kind = type(parts[0])
-    return kind(**{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(kind)})
+    return kind(**{name: np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])})
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,8 @@ class Orders(Columns):
         The shop is in it and never ships.
     quick
         The parcel (of nothing) leaves within the hour and is received soon.
+    scripted
+        It is part of the abuse.
     """
 
     buyer: Ints
@@ -77,6 +79,7 @@ class Orders(Columns):
     lie: Bools
     held: Bools
     quick: Bools
+    scripted: Bools
 
     @property
     def shop(self) -> Ints:
@@ -99,6 +102,7 @@ def blank_orders(buyer: Ints, placed: Floats, listing: Ints, *, basket: Ints | N
         lie=np.zeros(n, np.bool_),
         held=np.zeros(n, np.bool_),
         quick=np.zeros(n, np.bool_),
+        scripted=np.zeros(n, np.bool_),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
@@ -28,6 +28,9 @@ class People:
     ----------
     first
         Number of the block's first buyer in the whole market.
+    person
+        Number of the first account of the person behind this one: the account itself unless it was opened
+        in place of another.
     code
         Position in ``ARCHETYPES``.
     group, place
@@ -39,6 +42,7 @@ class People:
     """
 
     first: int
+    person: Ints
     code: NDArray[np.int8]
     group: Ints
     place: Ints
@@ -74,7 +78,30 @@ def settle(config: MarketConfig, world: World, rng: Rng, block: int) -> People:
     joined = _joined(rng, code, group, world.end)
     habits = _habits(rng, code)
     starts, stops = _abuse(rng, code, joined)
-    return People(first, code, group, place, joined, leaving(habits, joined), starts, stops, habits)
+    return People(
+        first,
+        first + np.arange(n),
+        code,
+        group,
+        place,
+        joined,
+        leaving(habits, joined),
+        starts,
+        stops,
+        habits,
+    )
+
+
+def together(parts: Sequence[People]) -> People:
+    """Put the people of a whole market together, their groups numbered in it."""
+    columns = {
+        f.name: np.concatenate([getattr(part, f.name) for part in parts])
+        for f in fields(People)
+        if f.name not in ("first", "habits", "group")
+    }
+    habits = {f.name: np.concatenate([getattr(p.habits, f.name) for p in parts]) for f in fields(Habits)}
+    group = np.concatenate([part.first + part.group for part in parts])
+    return People(first=0, group=group, habits=Habits(**habits), **columns)
 
 
 def _abusers_before(config: MarketConfig, buyers: int) -> int:

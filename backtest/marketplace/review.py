@@ -63,17 +63,31 @@ class Answers(Columns):
     reason: NDArray[np.int8]
 
 
-def review(world: World, rng: Rng, orders: Orders, parcels: Parcels, requests: Requests) -> Answers:
-    """Answer the requests of one block under the policy above."""
+def stated_policy(world: World, orders: Orders, parcels: Parcels, requests: Requests) -> Bools:
+    """Tell which requests the policy above refunds at once."""
     of, parcel = orders.pick(requests.order), parcels.pick(requests.order)
     before = requests.stage == STAGE["before_shipment"]
-    auto = before & _auto(world, of, parcel, requests)
+    physical = world.shops.goods[of.listing] == GOODS["physical"]
+    soon = requests.at - parcel.paid <= AUTO_WITHIN_S
+    return np.asarray(before & physical & (of.fen < AUTO_BELOW_FEN) & soon)
+
+
+def review(
+    world: World, rng: Rng, orders: Orders, parcels: Parcels, requests: Requests, *, auto: Bools
+) -> Answers:
+    """Answer the requests of one block: at once where ``auto``, otherwise as shops do.
+
+    What is drawn does not depend on ``auto``: the same generator tells what would have come of each
+    request under either answer.
+    """
+    of, parcel = orders.pick(requests.order), parcels.pick(requests.order)
+    before = requests.stage == STAGE["before_shipment"]
     answered = requests.at + np.where(auto, AUTO_ANSWERS_S, _shop_takes(world, rng, of, before))
     overdue = before & ~auto & (answered - requests.at > SHOP_MUST_ANSWER_S)
     answered = np.where(overdue, requests.at + SHOP_MUST_ANSWER_S, answered)
     gone = before & (parcel.left <= requests.at)
     yes = _shop_grants_before(world, rng, of, requests, gone)
-    yes = np.where(before, yes | auto | overdue, _shop_grants_after(rng, of, requests))
+    yes = auto | np.where(before, yes | overdue, _shop_grants_after(rng, of, requests))
     withdrawn = _withdrawn(rng, requests, before & ~auto)
     changed_mind_at = requests.at + rng.random(len(of)) * (answered - requests.at)
     return Answers(
@@ -87,12 +101,6 @@ def review(world: World, rng: Rng, orders: Orders, parcels: Parcels, requests: R
         fault=_found_fault(rng, requests, yes, auto),
         reason=_stated_reason(world, of, requests, yes, gone),
     )
-
-
-def _auto(world: World, of: Orders, parcel: Parcels, requests: Requests) -> Bools:
-    physical = world.shops.goods[of.listing] == GOODS["physical"]
-    small = of.fen < AUTO_BELOW_FEN
-    return np.asarray(physical & small & (requests.at - parcel.paid <= AUTO_WITHIN_S))
 
 
 def _shop_takes(world: World, rng: Rng, of: Orders, before: Bools) -> Floats:

@@ -25,10 +25,12 @@ TRUTH_SCHEMA: Final = pa.schema(
         ("abuse_starts_at", TIMESTAMP),
         ("abuse_ends_at", TIMESTAMP),
         ("group_id", pa.string()),
+        ("person_id", pa.string()),
     ]
 )
 """``abuse_starts_at`` and ``abuse_ends_at`` are null for the honest and where abuse starts after the log;
-``group_id`` is a household, farm or service, null for who belongs to none."""
+``group_id`` is a household, farm or service, null for who belongs to none; ``person_id`` is the
+first account of the person behind this one, the account itself unless it was opened in place of another."""
 
 
 def truth_of(config: MarketConfig, people: People) -> pa.Table:
@@ -45,5 +47,6 @@ def truth_of(config: MarketConfig, people: People) -> pa.Table:
         "abuse_starts_at": instants(starts, config.start),
         "abuse_ends_at": instants(np.where(np.isfinite(starts), people.stops, np.inf), config.start),
         "group_id": numbered("g", group, digits=7),
+        "person_id": numbered("b", people.person, digits=7),
     }
     return pa.table(columns, schema=TRUTH_SCHEMA)

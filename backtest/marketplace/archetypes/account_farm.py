@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..draws import Rng
 from ..orders import Orders
 from ..vocabulary import Intent
-from .base import Archetype, Cast, HabitChanges, acts, intending, lying, ordered
+from .base import Archetype, Cast, HabitChanges, Reaction, acts, intending, lying, ordered
 
 MIX = {Intent.CANCEL: 0.35, Intent.CLAIM: 0.2, Intent.RACE: 0.1, Intent.ABANDON: 0.1, Intent.KEEP: 0.25}
 
@@ -35,4 +35,7 @@ ARCHETYPE = Archetype(
     detected=0.55,
     detect_days=30.0,
     confirmed_for="linked_accounts",
+    reaction=Reaction(
+        reopens=0.9, accounts=5, after_days=2.0, keeps={"device": 0.9, "address": 0.8, "payer": 0.4}
+    ),
 )

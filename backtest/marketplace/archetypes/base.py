@@ -50,6 +50,30 @@ def no_changes(n: int, rng: Rng) -> HabitChanges:
 
 
 @dataclass(frozen=True)
+class Reaction:
+    """How the abusers of an archetype take to what they are answered; only the closed loop asks.
+
+    Attributes
+    ----------
+    patience
+        Refunds before shipment in a row that were not at once, after which they halve their pace; after
+        twice as many they give the account up, as they do when its eligibility is taken away.
+    reopens, accounts
+        Probability of opening another account in place of one given up, and how many a person opens.
+    after_days
+        Median days until then.
+    keeps
+        By link type, the probability that the new account has the old one's; at least one is kept.
+    """
+
+    patience: int = 3
+    reopens: float = 0.5
+    accounts: int = 2
+    after_days: float = 6.0
+    keeps: Mapping[str, float] = field(default_factory=lambda: {"device": 0.6, "address": 0.7, "payer": 0.4})
+
+
+@dataclass(frozen=True)
 class Archetype:
     """One kind of people.
 
@@ -80,6 +104,8 @@ class Archetype:
         the reason they write.
     cleared
         Probability that a confirmation is lifted later because the true owner came back.
+    reaction
+        How they take to the platform's answers.
     """
 
     name: str
@@ -97,6 +123,7 @@ class Archetype:
     detect_days: float = 25.0
     confirmed_for: str = "abnormal_refunds"
     cleared: float = 0.0
+    reaction: Reaction = Reaction()
 
 
 def acts(cast: Cast, rng: Rng, *, per_month: float) -> tuple[Ints, Floats]:

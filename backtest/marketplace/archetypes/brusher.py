@@ -9,7 +9,7 @@ import numpy as np
 from ..draws import DAY, Rng
 from ..orders import Orders, blank_orders, joined, priced
 from ..vocabulary import Intent
-from .base import Archetype, Cast, HabitChanges, acts, intending, ordered
+from .base import Archetype, Cast, HabitChanges, Reaction, acts, intending, ordered
 
 HARVEST_DAYS = 60.0
 HARVEST = {Intent.RACE: 0.4, Intent.CLAIM: 0.3, Intent.CANCEL: 0.2, Intent.KEEP: 0.1}
@@ -50,4 +50,5 @@ ARCHETYPE = Archetype(
     detected=0.35,
     detect_days=60.0,
     confirmed_for="fake_trade",
+    reaction=Reaction(reopens=0.8, accounts=3, keeps={"device": 0.6, "address": 0.3, "payer": 0.4}),
 )

@@ -9,7 +9,7 @@ import numpy as np
 from ..draws import HOUR, Rng, chance, lognormal
 from ..orders import Orders, blank_orders, priced
 from ..vocabulary import Intent
-from .base import Archetype, Cast, acts, repriced
+from .base import Archetype, Cast, Reaction, acts, repriced
 
 
 def script(cast: Cast, rng: Rng) -> Orders:
@@ -38,4 +38,5 @@ ARCHETYPE = Archetype(
     active_days=(150.0, 360.0),
     detected=0.4,
     detect_days=45.0,
+    reaction=Reaction(reopens=0.6, keeps={"device": 0.4, "address": 0.6, "payer": 0.6}),
 )

@@ -9,7 +9,7 @@ import numpy as np
 from ..draws import DAY, HOUR, Rng
 from ..orders import Orders
 from ..vocabulary import Intent
-from .base import Archetype, Cast, acts, intending, lying, ordered
+from .base import Archetype, Cast, Reaction, acts, intending, lying, ordered
 
 MIX = {Intent.CLAIM: 0.55, Intent.CANCEL: 0.2, Intent.KEEP: 0.25}
 
@@ -35,4 +35,5 @@ ARCHETYPE = Archetype(
     detected=0.5,
     detect_days=35.0,
     confirmed_for="false_claims",
+    reaction=Reaction(reopens=0.7, accounts=3, keeps={"device": 0.8, "address": 0.5, "payer": 0.3}),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..draws import Rng
 from ..orders import Orders
 from ..vocabulary import Intent
-from .base import Archetype, Cast, HabitChanges, acts, intending, lying, ordered, repriced
+from .base import Archetype, Cast, HabitChanges, Reaction, acts, intending, lying, ordered, repriced
 
 MIX = {Intent.RACE: 0.35, Intent.CLAIM: 0.3, Intent.CANCEL: 0.25, Intent.KEEP: 0.1}
 
@@ -41,4 +41,5 @@ ARCHETYPE = Archetype(
     active_days=(40.0, 90.0),
     detected=0.6,
     detect_days=25.0,
+    reaction=Reaction(reopens=0.3, accounts=1, after_days=15.0),
 )

@@ -9,7 +9,7 @@ import numpy as np
 from ..draws import HOUR, Rng, weighted
 from ..orders import Orders, blank_orders, priced
 from ..vocabulary import GOODS, Intent
-from .base import Archetype, Cast, acts, intending
+from .base import Archetype, Cast, Reaction, acts, intending
 
 MIX = {Intent.ABANDON: 0.62, Intent.CANCEL: 0.33, Intent.KEEP: 0.05}
 
@@ -38,4 +38,5 @@ ARCHETYPE = Archetype(
     detected=0.55,
     detect_days=15.0,
     confirmed_for="mass_unpaid_orders",
+    reaction=Reaction(reopens=0.7, accounts=3, after_days=3.0),
 )

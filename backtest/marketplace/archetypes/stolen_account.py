@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..draws import Rng
 from ..orders import Orders
 from ..vocabulary import Intent
-from .base import Archetype, Cast, HabitChanges, acts, intending, lying, ordered, repriced
+from .base import Archetype, Cast, HabitChanges, Reaction, acts, intending, lying, ordered, repriced
 
 MIX = {Intent.CLAIM: 0.35, Intent.RACE: 0.3, Intent.CANCEL: 0.2, Intent.KEEP: 0.15}
 
@@ -36,4 +36,5 @@ ARCHETYPE = Archetype(
     detect_days=7.0,
     confirmed_for="account_takeover",
     cleared=0.7,
+    reaction=Reaction(reopens=0.0, accounts=0),
 )
