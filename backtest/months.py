@@ -44,6 +44,7 @@ class Vectors:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._read: tuple[int, Matrix] | None = None
 
     def pieces(self, start: int, stop: int) -> Iterator[tuple[int, Matrix]]:
         """Yield pieces of rows ``[start, stop)`` with the place of their first."""
@@ -53,8 +54,14 @@ class Vectors:
                 rows = file.metadata.row_group(group).num_rows
                 low, high = max(start, at), min(stop, at + rows)
                 if low < high:
-                    yield low, _matrix(file.read_row_group(group).slice(low - at, high - low))
+                    yield low, self._group(file, group)[low - at : high - at]
                 at += rows
+
+    def _group(self, file: pq.ParquetFile, group: int) -> Matrix:
+        """Read a group of rows; the last one is kept, since months share them."""
+        if self._read is None or self._read[0] != group:
+            self._read = group, _matrix(file.read_row_group(group))
+        return self._read[1]
 
 
 def _matrix(table: pa.Table) -> Matrix:

@@ -43,6 +43,11 @@ MOVES: Final = pa.schema(
     ]
 )
 """Every change of a standing; ``event`` is the service's."""
+_FEW: Final = [
+    *("outcome", "tier", "standing", "model_version", "catalog_version", "policy_version", "shop_id"),
+    *("from_state", "to_state", "rule"),
+]
+"""Columns of few words: to look for repetitions in the others takes longer than to write them."""
 END: Final = "end"
 """The month's name of what the last sweep moves."""
 _values: Final = attrgetter(*NAMES)
@@ -93,4 +98,4 @@ def _name(month: str) -> str:
 
 def _write(table: pa.Table, path: Path) -> None:
     with replacing(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+        pq.write_table(table, temporary, compression="zstd", use_dictionary=_FEW)
