@@ -76,12 +76,13 @@ def backtest(
     """
     from backtest.backtest import JSON, PAGE, Order
     from backtest.backtest import backtest as run
-    from backtest.run_record import inputs_of, read_policies
+    from backtest.run_record import begin, inputs_of, read_policies
     from backtest.truth import read_truth
     from buyer_tier.backtest_shown import lines_of, table_of
     from buyer_tier.console import emit, err, out
     from buyer_tier.log_source import local_log, refuse_inside
     from features.errors import BadInput
+    from features.files import claimed
     from serving.settings import Settings
 
     policies = read_policies(policy or [])
@@ -104,6 +105,8 @@ def backtest(
                 log, policies, models=f"{name}, seed {seed}", since=begins, until=ends, goods=goods
             )
             folder = out_dir or settings.home / "backtests" / _name(inputs)
+            with claimed(folder, result=folder):
+                begin(folder, inputs)
             if models is None:
                 models, begins = _walk_forward(log, folder, policies, begins, ends, seed=seed, status=status)
             found = read_truth(truth) if truth is not None else _beside(events)
