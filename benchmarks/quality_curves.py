@@ -115,11 +115,14 @@ def plot(found: Sequence[Curves], path: Path) -> None:
 
 
 def _plot_curve(axis: Any, drawn: Drawn, measure: str) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     values = np.array([[drawn.of(_share(s, seed), measure).value for seed in SEEDS] for s in SHARES])
     axis.fill_between(SHARES, values.min(axis=1), values.max(axis=1), alpha=0.25, linewidth=0)
     axis.plot(SHARES, values.mean(axis=1), marker="o")
     axis.set(title=f"{drawn.dataset}: {SHORT[measure]}", xlabel="share of the buyers learned from")
     axis.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+    axis.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     axis.yaxis.set_major_formatter("{x:.3f}")
     axis.grid(axis="y", color="#e5e7eb")
 
