@@ -11,11 +11,11 @@ import msgspec
 from decisions.policy import Policy
 from decisions.standing_events import as_record, from_record, rebuild
 from decisions.standing_machine import advance
+from models.deciding.moving import Moved
 
 from .store import decisions as decision_store
 from .store import standings
 from .store.database import Database
-from .store.standings import Moved
 
 BUYERS_AT_ONCE: Final = 500
 
