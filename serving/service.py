@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from decisions.caps import NOTHING_USED
 from decisions.engine import decide
 from decisions.policy import Policy, with_guarantee
-from decisions.request import RefundRequest
+from decisions.request import UNKNOWN_SHOP, RefundRequest, ShopEvidence
 from decisions.tiers import Tier
 from features.errors import BadInput
 from models.evidence import assess_vector
@@ -28,6 +28,7 @@ from .moving import Moving
 from .policies import Policies
 from .store import decisions as decision_store
 from .store import profiles, standings
+from .store import shops as shop_store
 from .store.database import Database
 from .store.decisions import Asked, DecisionRow, Page, Read
 from .store.ids import new_id
@@ -62,12 +63,13 @@ class _Ask:
 class _Ahead:
     """The policy of a group, and what its decisions, made but not stored yet, change for the next of them.
 
-    ``tiers`` is by buyer; ``used`` is None where the policy limits nothing; ``standings`` are kept at the
-    end.
+    ``tiers`` is by buyer; ``used`` is None where the policy limits nothing, ``shops`` where it does not
+    ask for them; ``standings`` are kept at the end.
     """
 
     policy: Policy
     used: Used | None
+    shops: Mapping[str, ShopEvidence] | None
     standings: Moving
     tiers: dict[str, Tier] = field(default_factory=dict)
 
@@ -163,7 +165,10 @@ class DecisionService:
         policy = self.policies.at(max(instants))
         requests = [asks[i].request for i in new]
         found = await used(connection, requests, policy=policy, at=min(instants))
-        return _Ahead(policy, found, Moving(policy))
+        shops = None
+        if policy.needs_shop:
+            shops = await shop_store.read(connection, {one.order.shop_id for one in requests})
+        return _Ahead(policy, found, shops, Moving(policy))
 
     def _made(self, ask: _Ask, found: Read, history: Known | BadInput, ahead: _Ahead) -> Decided | Exception:
         try:
@@ -182,6 +187,9 @@ class DecisionService:
         usage = None
         if ahead.used is not None:
             usage = ahead.used.before(request, policy=policy, decided_at=ask.decided_at)
+        shop = None
+        if ahead.shops is not None:
+            shop = ahead.shops.get(request.order.shop_id, UNKNOWN_SHOP)
         standing = ahead.standings.before(buyer_id, found.heard, decided_at=ask.decided_at)
         made = decide(
             request,
@@ -192,6 +200,7 @@ class DecisionService:
             previous_tier=previous,
             usage=usage or NOTHING_USED,
             standing=standing,
+            shop=shop or UNKNOWN_SHOP,
         )
         self.champion.saw(
             request.after_sale_id, buyer.vector, points=buyer.evidence.score, version=model.version
@@ -208,6 +217,7 @@ class DecisionService:
             policy=policy,
             decided_at=ask.decided_at,
             usage=usage,
+            shop=shop,
             standing=standing,
         )
         row = record.row_of(case, digest=ask.digest)
