@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help install demo serve test check format clean bench bench-backtest bench-features bench-online bench-quality bench-serving bench-spark
+.PHONY: help install demo serve test check format marketplace-page clean bench bench-backtest bench-features bench-online bench-quality bench-serving bench-spark
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -43,6 +43,9 @@ format: $(STAMP) ## Put code and generated pages in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/python -m features.page docs/features.md
 	$(BIN)/python -m buyer_tier.policy_page docs/policies.md
+
+marketplace-page: $(STAMP) ## Draw the page on the simulated marketplace again (RETAIL=FILE of Online Retail II)
+	$(BIN)/python -m backtest.calibration $(RETAIL)
 
 bench: bench-features bench-online bench-serving bench-spark bench-backtest bench-quality ## All benchmarks, one after the other (hours)
 

@@ -28,6 +28,8 @@ SHARES: Final = (0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
 SEEDS: Final = (0, 1, 2)
 ALL: Final = "all features"
 N_DRAWS: Final = 200
+VARIANTS: Final = 2
+"""To be raised when a variant comes to mean something else: its cells are then not those of before."""
 PLOTTED: Final = ("roc_auc", "average_precision")
 
 Scores = Callable[[Trial], np.ndarray[Any, Any]]
@@ -63,11 +65,10 @@ def by_reason() -> Mapping[str, list[str]]:
 
 
 def share_of_buyers(rows: Dataset, share: float, *, seed: int) -> Dataset:
-    """Keep all rows of some buyers, drawn at random."""
-    buyers = np.unique(rows.buyer)
+    """Keep all rows of some buyers, drawn at random, those of shorter windows too."""
+    buyers = np.unique(np.concatenate([rows.buyer, *(part.rows.buyer for part in rows.newer)]))
     drawn = np.random.default_rng(seed).permutation(buyers)[: max(1, round(share * len(buyers)))]
-    keep = np.isin(rows.buyer, drawn)
-    return Dataset(rows.X[keep].reset_index(drop=True), rows.y[keep], rows.buyer[keep], rows.as_of[keep])
+    return _of_each(rows, lambda part: part.where(np.isin(part.buyer, drawn)))
 
 
 def tables(found: Curves) -> Iterator[Table]:
@@ -99,33 +100,48 @@ def plot(found: Sequence[Curves], path: Path) -> None:
     """Draw a row of pictures a data set: the curve, and what each family is worth."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(13, 4.6 * len(found)), layout="constrained")
-    axes = figure.subplots(len(found), 3, squeeze=False)
+    figure = Figure(figsize=(14, 4.8 * len(found)), layout="constrained")
+    axes = figure.subplots(len(found), 3, squeeze=False, width_ratios=(1, 1, 1.5))
     for row, one in zip(axes, found, strict=True):
         for axis, measure in zip(row, PLOTTED, strict=False):
             _plot_curve(axis, one.learning, measure)
         _plot_families(row[2], one)
+        for axis in row:
+            axis.spines[["top", "right"]].set_visible(False)
+            axis.set_title(axis.get_title(), loc="left", fontsize=11)
+            axis.set_title("")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
 
 
 def _plot_curve(axis: Any, drawn: Drawn, measure: str) -> None:
     values = np.array([[drawn.of(_share(s, seed), measure).value for seed in SEEDS] for s in SHARES])
-    axis.fill_between(SHARES, values.min(axis=1), values.max(axis=1), alpha=0.25)
+    axis.fill_between(SHARES, values.min(axis=1), values.max(axis=1), alpha=0.25, linewidth=0)
     axis.plot(SHARES, values.mean(axis=1), marker="o")
     axis.set(title=f"{drawn.dataset}: {SHORT[measure]}", xlabel="share of the buyers learned from")
+    axis.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+    axis.yaxis.set_major_formatter("{x:.3f}")
+    axis.grid(axis="y", color="#e5e7eb")
 
 
 def _plot_families(axis: Any, one: Curves) -> None:
-    names = list(one.columns)
-    for shift, kind in ((-0.2, "without"), (0.2, "only")):
-        values = [one.ablation.of(f"{kind} {name}", "roc_auc") for name in names]
-        bars = [[v.value - v.low for v in values], [v.high - v.value for v in values]]
+    """The families that lose most when they are left out come first."""
+    value = {name: one.ablation.of(f"without {name}", "roc_auc").value for name in one.columns}
+    names = sorted(one.columns, key=lambda name: -value[name])
+    looks = {"without": ("without it", "#d1622b"), "only": ("it alone", "#2f6f9f")}
+    for shift, (kind, (label, color)) in zip((0.15, -0.15), looks.items(), strict=True):
+        found = [one.ablation.of(f"{kind} {name}", "roc_auc") for name in names]
+        bars = [[v.value - v.low for v in found], [v.high - v.value for v in found]]
         at = np.arange(len(names)) + shift
-        axis.errorbar([v.value for v in values], at, xerr=bars, fmt="o", label=kind, markersize=4)
-    axis.axvline(one.ablation.of(ALL, "roc_auc").value, linestyle="--", color="grey", label="all")
-    axis.set(yticks=range(len(names)), yticklabels=names, title=f"{one.ablation.dataset}: ROC-AUC by family")
-    axis.legend()
+        points = [v.value for v in found]
+        axis.errorbar(points, at, xerr=bars, fmt="o", label=label, color=color, markersize=4)
+    axis.axvline(one.ablation.of(ALL, "roc_auc").value, linestyle="--", color="grey", label="all families")
+    words = [f"{name.replace('_', ' ')} ({one.columns[name]})" for name in names]
+    axis.set(yticks=range(len(names)), yticklabels=words, ylim=(-0.7, len(names) - 0.3))
+    axis.set(title=f"{one.ablation.dataset}: ROC-AUC by family (columns)", xlabel="ROC-AUC, 95% interval")
+    axis.grid(axis="x", color="#e5e7eb")
+    axis.set_axisbelow(True)
+    axis.legend(loc="upper center", bbox_to_anchor=(0.4, -0.13), ncols=3, frameon=False)
 
 
 def _drawn(trials: Sequence[Trial], variants: Mapping[str, Scores], say: Callable[[str], None]) -> Drawn:
@@ -140,7 +156,7 @@ def _drawn(trials: Sequence[Trial], variants: Mapping[str, Scores], say: Callabl
 
 def _scores(trial: Trial, name: str, answer: Scores, *, rows: str) -> np.ndarray[Any, Any]:
     method = f"curve-{name}".replace(" ", "-").replace("%", "")
-    key = cell_key(method, rows=rows, settings={"code": product_code()})
+    key = cell_key(method, rows=rows, settings={"code": product_code(), "variants": VARIANTS})
     return computed(cell_path(trial, method, key), lambda: (answer(trial), {})).p
 
 
@@ -150,10 +166,16 @@ def _on_share(share: float, seed: int) -> Scores:
 
 def _without(names: Sequence[str]) -> Scores:
     def answer(trial: Trial) -> np.ndarray[Any, Any]:
-        blind = replace(trial, train=_blanked(trial.train, names), test=_blanked(trial.test, names))
-        return ours(blind)
+        train = _of_each(trial.train, lambda part: _blanked(part, names))
+        return ours(replace(trial, train=train, test=_blanked(trial.test, names)))
 
     return answer
+
+
+def _of_each(rows: Dataset, cut: Callable[[Dataset], Dataset]) -> Dataset:
+    """Do the same with the rows and with those of shorter windows that are learned from besides."""
+    newer = tuple(replace(part, rows=cut(part.rows)) for part in rows.newer)
+    return replace(cut(rows), newer=newer)
 
 
 def _blanked(rows: Dataset, names: Sequence[str]) -> Dataset:

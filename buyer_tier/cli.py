@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
-from typing import NoReturn
+from errno import EACCES, EDQUOT, EFBIG, EIO, ENOSPC, EPERM, EROFS
+from typing import Final, NoReturn
 
 import typer
 
@@ -30,6 +31,8 @@ from .commands import (
     train,
 )
 from .console import err
+
+DISK: Final = {EACCES, EDQUOT, EFBIG, EIO, ENOSPC, EPERM, EROFS}
 
 app = typer.Typer(
     name="buyer-tier",
@@ -67,7 +70,7 @@ def main() -> None:
     except Exception as problem:
         if isinstance(problem, BadInput):
             _end("error", problem, code=2)
-        if isinstance(problem, _expected_trouble()):
+        if isinstance(problem, _expected_trouble()) or _is_of_the_disk(problem):
             _end("failed", problem, code=1)
         raise
 
@@ -84,6 +87,11 @@ def _expected_trouble() -> tuple[type[Exception], ...]:
     from serving.errors import Unavailable
 
     return Unavailable, RegistryUnavailable, SparkFailed
+
+
+def _is_of_the_disk(problem: Exception) -> bool:
+    """Tell a disk that is full, broken or not to be written; any other `OSError` is a fault of ours."""
+    return isinstance(problem, OSError) and problem.errno in DISK
 
 
 def _end(word: str, problem: Exception, *, code: int) -> NoReturn:

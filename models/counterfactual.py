@@ -27,6 +27,7 @@ Text = Mapping[str, str]
 DAYS_TRIED: Final = (1, 3, 7, 14, 30, 45, 60, 90, 120, 150, 180, 270, 365)
 MOST_ORDERS: Final = 40
 ORDER_EVERY_DAYS: Final = 3
+N_SHOPS: Final = 5
 MOST_REMOVED: Final = 40
 USUAL_FEN: Final = 9_000
 DAY_US: Final = 86_400_000_000
@@ -58,7 +59,7 @@ class Counterfactual:
 @dataclass(frozen=True)
 class _Change:
     zh: str
-    en: str
+    en: Callable[[int], str]
     histories: Callable[[Sequence[Row], str, datetime], Iterator[tuple[int, History]]]
 
 
@@ -102,7 +103,7 @@ def _least(
     for amount, history in histories:
         points = points_if_quality(history)
         if points is not None:
-            said = {"zh": change.zh.format(n=amount), "en": change.en.format(n=amount)}
+            said = {"zh": change.zh.format(n=amount), "en": change.en(amount)}
             return Counterfactual(change=name, amount=amount, points=points, text=said)
     return None
 
@@ -127,7 +128,9 @@ def _order(buyer_id: str, n: int, *, at: int, fen: int) -> Iterator[Row]:
     kinds = {"order_placed": 0.0, "order_paid": 0.001, "order_shipped": 1.0, "order_completed": 2.9}
     for kind, days in kinds.items():
         when = at + int(days * DAY_US)
-        yield _event(kind, buyer_id, when=when, order_id=f"would-be-{n}", fen=fen, shop=f"would-be-{n % 5}")
+        yield _event(
+            kind, buyer_id, when=when, order_id=f"would-be-{n}", fen=fen, shop=f"would-be-{n % N_SHOPS}"
+        )
 
 
 def _event(kind: str, buyer_id: str, *, when: int, order_id: str, fen: int, shop: str | None) -> Row:
@@ -196,36 +199,47 @@ def _return(row: Row) -> bool:
     return row["kind"] == "refund_requested" and row["stage"] == "after_shipment" and own
 
 
+def counted(n: int, thing: str) -> str:
+    """Say how many, in English."""
+    return f"{n} {thing}" if n == 1 else f"{n:,} {thing}s"
+
+
+def _latest(n: int, thing: str) -> str:
+    return thing if n == 1 else counted(n, thing)
+
+
 CHANGES: Final[Mapping[str, _Change]] = {
     "wait_days": _Change(
         "再过 {n} 天且没有新的记录,即为优质用户",
-        "would be quality after {n} days in which nothing happens",
+        lambda n: f"would be quality after {counted(n, 'day')} in which nothing happens",
         _waiting,
     ),
     "complete_orders": _Change(
         "若再在五家新店铺按平时金额正常完成 {n} 笔单件订单(每三天一笔,次日发货),即为优质用户",
-        "would be quality after completing {n} more orders of one item and the usual amount in five new "
-        "shops, one every three days, shipped the next day",
+        lambda n: (
+            f"would be quality after completing {counted(n, 'more order')} of one item and the usual amount "
+            f"in {counted(min(n, N_SHOPS), 'new shop')}, one every three days, shipped the next day"
+        ),
         _completing,
     ),
     "fewer_cancellations": _Change(
         "若最近 {n} 笔发货前取消的订单正常完成,即为优质用户",
-        "would be quality if the latest {n} cancelled orders had been kept",
+        lambda n: f"would be quality if the latest {_latest(n, 'cancelled order')} had been kept",
         _without(_cancellation, dropped=_refund, kept=True),
     ),
     "fewer_returns": _Change(
         "若没有最近 {n} 笔发货后退款,即为优质用户",
-        "would be quality without the latest {n} refunds after shipment",
+        lambda n: f"would be quality without the latest {_latest(n, 'refund')} after shipment",
         _without(_return, dropped=_refund),
     ),
     "fewer_unpaid": _Change(
         "若没有最近 {n} 笔未付款订单,即为优质用户",
-        "would be quality without the latest {n} unpaid orders",
+        lambda n: f"would be quality without the latest {_latest(n, 'unpaid order')}",
         _without(lambda row: row["kind"] == "order_closed_unpaid", dropped=lambda row: True),
     ),
     "fewer_disputes": _Change(
         "若没有最近 {n} 起纠纷,即为优质用户",
-        "would be quality without the latest {n} disputes",
+        lambda n: f"would be quality without the latest {_latest(n, 'dispute')}",
         _without(
             lambda row: row["kind"] == "dispute_opened",
             dropped=lambda row: row["kind"] in {"dispute_opened", "dispute_closed"},
@@ -233,7 +247,7 @@ CHANGES: Final[Mapping[str, _Change]] = {
     ),
     "fewer_found_shipped": _Change(
         "若没有最近 {n} 笔退款后发现已发货,即为优质用户",
-        "would be quality without the latest {n} refunds found shipped",
+        lambda n: f"would be quality without the latest {_latest(n, 'refund')} of a parcel found shipped",
         _without(
             lambda row: row["kind"] == "refund_found_shipped",
             dropped=lambda row: row["kind"] == "refund_found_shipped",

@@ -26,7 +26,7 @@ from features.rows import Row
 
 from .buyer_score import BuyerScore
 from .buyer_words import Text, words_of
-from .counterfactual import Counterfactual, counterfactuals
+from .counterfactual import Counterfactual, counted, counterfactuals
 from .evidence import buyer_evidence
 from .reasons import Reason
 
@@ -197,8 +197,9 @@ def _summary(tier: Tier, buyer: BuyerEvidence, policy: Policy) -> Text:
         return {
             "zh": f"您的交易历史还不够:已完成 {buyer.completed_orders} 笔订单,共 {tenure:.0f} 天;"
             f"需要至少 {n} 笔、{days:.0f} 天。",
-            "en": f"There is not enough history yet: {buyer.completed_orders} completed orders over "
-            f"{tenure:.0f} days; at least {n} over {days:.0f} days are needed.",
+            "en": "There is not enough history yet: "
+            f"{counted(buyer.completed_orders, 'completed order')} over {counted(round(tenure), 'day')}; "
+            f"at least {n} over {counted(round(days), 'day')} are needed.",
         }
     if tier == "quality":
         return {"zh": "您是平台优质用户。", "en": "You are a platform quality user."}

@@ -25,6 +25,7 @@ SQLITE: Final = "sqlite:///"
 
 for chatty in ("mlflow", "alembic"):
     logging.getLogger(chatty).setLevel(logging.WARNING)
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # shows what it raises, stack and all
 
 
 class RegistryUnavailable(Exception):  # noqa: N818 - it names the state, not a fault of ours

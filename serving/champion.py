@@ -18,7 +18,7 @@ from models.buyer_score import BuyerScore
 from models.evidence import assess_buyer
 from models.mlflow_store import RegistryUnavailable
 from models.reasons import Reason
-from models.registry import LoadedModel
+from models.registry import LoadedModel, ModelDamaged
 
 from .errors import Unavailable
 from .shadow import Shadow
@@ -64,6 +64,7 @@ class Champion:
         self._reason = "not asked for yet"
         self.shadow = Shadow(share=shadow_share)
         self._shadow_tried: str | None = None
+        self._shadow_trouble = ""
 
     def current(self) -> LoadedModel:
         """Return the champion, or raise Unavailable with the reason."""
@@ -80,6 +81,8 @@ class Champion:
             elif self._current is None or self._current.version != version:
                 self._current = _tried(self._load(version))
                 log.info("model_in_charge", version=version)
+            if version is not None:
+                self._reason = ""  # trouble that comes back is said again
         except Exception as error:  # whatever a damaged model raises, the last good one stays
             self._fail(str(error) or type(error).__name__)
         self._follow_challenger()
@@ -100,17 +103,29 @@ class Champion:
         self.shadow.saw(key, vector, points=points, champion=version)
 
     def _follow_challenger(self) -> None:
-        """Take the challenger that the registry names; one that does not load is said once and left out."""
+        """Take the challenger that the registry names; trouble is said once.
+
+        One that is damaged or of another catalog is left out until the alias moves; one that the registry
+        could not give is tried again.
+        """
+        version = self._shadow_tried
         try:
             version = self._registry.challenger_version()
             if version != self._shadow_tried:
-                self._shadow_tried = version
-                self.shadow.follow(None)
-                if version is not None:
-                    self.shadow.follow(_tried(self._load(version)))
-                    log.info("model_in_shadow", version=version)
+                self._take_challenger(version)
+            self._shadow_tried, self._shadow_trouble = version, ""
         except Exception as error:  # a shadow is never worth a service
-            log.warning("challenger_not_loaded", reason=str(error))
+            if isinstance(error, (ModelDamaged, Unavailable)):
+                self._shadow_tried = version
+            if str(error) != self._shadow_trouble:
+                log.warning("challenger_not_loaded", reason=str(error))
+            self._shadow_trouble = str(error)
+
+    def _take_challenger(self, version: str | None) -> None:
+        self.shadow.follow(None)
+        if version is not None:
+            self.shadow.follow(_tried(self._load(version)))
+            log.info("model_in_shadow", version=version)
 
     async def follow(self) -> None:
         """Refresh for ever, off the event loop."""

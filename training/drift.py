@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -57,6 +58,31 @@ def feature_psi(
     compared = [n for n in used if (m := WINDOW.search(n)) and int(m[1]) <= history.days]
     found = {n: psi(learned[n], newest[n]) for n in compared}
     return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+@dataclass(frozen=True)
+class Moved:
+    """One figure then, among those learned from, and now, among today's buyers.
+
+    Attributes
+    ----------
+    means, missing : tuple of float
+        Then and now: the mean of those who have a value, and the share of those who have none.
+    """
+
+    name: str
+    psi: float
+    means: tuple[float, float]
+    missing: tuple[float, float]
+
+    @classmethod
+    def of(cls, name: str, then: ArrayLike, now: ArrayLike, *, index: float | None = None) -> Moved:
+        """Compare; `index` where the stability index is known already."""
+        both = [np.asarray(x, dtype=np.float64) for x in (then, now)]
+        known = [x[~np.isnan(x)] for x in both]
+        old, new = (float(x.mean()) if len(x) else float("nan") for x in known)
+        shares = [1 - len(k) / max(len(x), 1) for k, x in zip(known, both, strict=True)]
+        return cls(name, psi(*both) if index is None else index, (old, new), (shares[0], shares[1]))
 
 
 def without_information(X: pd.DataFrame) -> dict[str, str]:

@@ -31,8 +31,8 @@ EXPLAINED: Final = {
         "风险最高的一端，识别精度不低于现役模型。",
     ),
     "loss_share": (
-        "Of each yuan asked back before shipment, what would go at once to buyers who turn out abusive: "
-        "0.01 is one fen in the yuan. New minus serving.",
+        "Of each yuan asked back before shipment, what would go at once to buyers who turn out abusive. "
+        "New minus serving: below zero is saved.",
         "自动退给滥用者的金额占比不上升。",
     ),
     "calibration_error": (

@@ -18,7 +18,7 @@ from .slices import WORDS
 from .swap import Mask, SwapSet
 
 CHANCE: Final = 0.5
-NOBODY: Final = "no champion to compare with"
+NOBODY: Final = "no model is in charge to compare with"
 
 
 class Verdict(StrEnum):
@@ -81,34 +81,36 @@ class Views:
 def chance_gate(auc: Interval) -> Gate:
     """Ask that the ranking is no accident, also of the first model, which nothing else is compared with."""
     figure = f"{auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f})"
-    title = "it ranks better than chance (ROC-AUC)"
-    return Gate("chance", title, figure, "lower end above 0.5", _verdict(auc.low > CHANCE), auc.value)
+    title = "it tells abusers from honest buyers better than a coin (ROC-AUC)"
+    return Gate("chance", title, figure, "whole interval above 0.5", _verdict(auc.low > CHANCE), auc.value)
 
 
 def ranking_gates(gaps: Mapping[str, Interval] | None, limits: Limits) -> Iterator[Gate]:
     """Ask that ranking is not lost: the interval's lower end of the paired difference."""
     asked = (
-        ("roc_auc", "it ranks as well (ROC-AUC)", limits.roc_auc_loss),
+        ("roc_auc", "it sorts buyers no worse than the serving model (ROC-AUC)", limits.roc_auc_loss),
         (
             "average_precision",
-            "it ranks the worst as well (average precision)",
+            "its riskiest buyers are abusers no less often than the serving model's (average precision)",
             limits.average_precision_loss,
         ),
     )
     for name, title, margin in asked:
-        limit = f"lower end not below {-margin:+.3f}"
+        limit = f"whole interval from {-margin:+.3f} up"
         yield _gap_gate(name, title, gaps, limit=limit, passes=partial(_not_below, -margin))
 
 
 def money_gate(gaps: Mapping[str, Interval] | None, limits: Limits, *, approves: bool = True) -> Gate:
-    """Ask that no more money goes to abusers: the interval's upper end of the paired difference.
+    """Ask that no more money goes to abusers: the upper end of the paired difference.
 
     A serving model that approves nobody loses nothing; whether to begin again is a person's decision.
     """
     rise = limits.loss_share_rise
-    title = "it loses no more money to abusers (share of yuan to be refunded)"
-    limit = f"upper end not above {rise:+.3f}"
-    gate = _gap_gate("loss_share", title, gaps, limit=limit, passes=lambda gap: gap.high <= rise)
+    title = "no more money goes to abusers (fen of each yuan asked back)"
+    limit = f"whole interval up to {100 * rise:+.2f} fen"
+    gate = _gap_gate(
+        "loss_share", title, gaps, limit=limit, passes=lambda gap: gap.high <= rise, said=_in_fen
+    )
     if approves or gate.verdict is not Verdict.failed:
         return gate
     figure = f"{gate.figure}; the serving model approves nobody"
@@ -134,7 +136,7 @@ def calibration_gates(
     serving = champion.error.value if champion else -1.0
     yield Gate(
         "calibration_error",
-        "its probabilities come true (calibration error)",
+        "when it says 2 in 100, about 2 in 100 turn out abusive (calibration error)",
         f"{error.value:.4f}" + (f", serving {serving:.4f}" if champion else ""),
         f"at most {limits.calibration_error:.3f}, or no worse",
         _verdict(error.value <= max(limits.calibration_error, serving)),
@@ -144,10 +146,10 @@ def calibration_gates(
     inside = ratio.low <= most and ratio.high >= 1 / most
     yield Gate(
         "calibration_ratio",
-        "as much abuse is found as it expected (ratio)",
+        "it expects as much abuse as there is (found for each expected)",
         f"{ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
         + (f", serving {champion.ratio.value:.2f}" if champion else ""),
-        f"interval reaches into {1 / most:.2f} to {most:.2f}, or no worse",
+        f"some of the interval within {1 / most:.2f} to {most:.2f}, or no worse",
         _verdict(inside or abs(np.log(max(ratio.value, 1e-9))) <= off),
         ratio.value,
     )
@@ -164,12 +166,13 @@ def slice_gates(
 ) -> Iterator[Gate]:
     """Ask that no group of buyers pays for the average: its ranking, and its honest buyers' tier.
 
-    Where honest quality users become fewer everywhere, a group is harmed by what it loses beyond that: how
-    many the level of the whole costs is what the swap set asks.
+    Where honest quality users become fewer everywhere, a group is harmed by what it loses beyond its share of
+    that: a group in which all have the tier loses more of them than one in which few do. How many the level
+    of the whole costs is what the swap set asks.
     """
-    fewer = min(_honest_change(champion, challenger, y == 0), 0.0) if champion else 0.0
+    kept = _kept_of_all(champion, challenger, y == 0) if champion else 1.0
     for name, rows in groups.items():
-        title, key = f"it harms no group: {WORDS[name]}", f"slice_{name}"
+        title, key = f"no group is harmed: {WORDS[name]}", f"slice_{name}"
         if champion is None:
             yield Gate(key, title, NOBODY, "", Verdict.open)
             continue
@@ -177,7 +180,8 @@ def slice_gates(
         if honest.sum() < limits.slice_rows:
             yield Gate(key, title, f"too few to judge ({int(rows.sum())} rows)", "", Verdict.open)
             continue
-        approval = _honest_change(champion, challenger, honest)
+        before, after = (float(seen.quality[honest].mean()) for seen in (champion, challenger))
+        approval, expected = after - before, before * (kept - 1.0)
         enough = int(y[rows].sum()) >= limits.slice_positives
         gap = gap_of(rows) if enough else None
         hurt = gap is not None and gap.value < -limits.slice_roc_auc_loss and gap.high < 0
@@ -185,23 +189,24 @@ def slice_gates(
         yield Gate(
             key,
             title,
-            f"{said}honest quality users {approval:+.1%}" + (f" ({fewer:+.1%} of all)" if fewer else ""),
+            f"{said}honest quality users {approval:+.1%}"
+            + (f" ({expected:+.1%} if as all others)" if kept < 1 else ""),
             f"not below {-limits.slice_roc_auc_loss:+.2f}, {-limits.slice_approval_loss:+.0%}"
-            + (" beyond all" if fewer else ""),
-            _verdict(not hurt and round(approval - fewer, 9) >= -limits.slice_approval_loss),
+            + (" beyond that" if kept < 1 else ""),
+            _verdict(not hurt and round(approval - expected, 9) >= -limits.slice_approval_loss),
             approval,
         )
 
 
-def _honest_change(champion: Views, challenger: Views, honest: Mask) -> float:
-    if not honest.any():
-        return 0.0
-    return float(challenger.quality[honest].mean() - champion.quality[honest].mean())
+def _kept_of_all(champion: Views, challenger: Views, honest: Mask) -> float:
+    """Tell which part of the honest quality users there still would be, at most all."""
+    before = int(champion.quality[honest].sum())
+    return min(int(challenger.quality[honest].sum()) / before, 1.0) if before else 1.0
 
 
 def swap_gate(swapped: SwapSet | None, limits: Limits) -> Gate:
     """Ask that few buyers change tier; more than that is a person's decision."""
-    title = "it changes few buyers' tier (swap set)"
+    title = "few buyers gain or lose the quality tier (swap set)"
     if swapped is None:
         return Gate("swap_set", title, NOBODY, f"at most {limits.swap_share:.0%}", Verdict.open)
     before = swapped.kept + swapped.lost
@@ -239,7 +244,7 @@ def same_features_gate(
 
     A serving model that cannot be read cannot be compared with; a person decides then.
     """
-    title = "it reads the features that the serving model reads"
+    title = "it looks at the same facts about buyers as the serving model"
     if damage:
         return Gate("same_features", title, damage, "the same list, or a person's approval", Verdict.ask)
     if champion is None:
@@ -263,7 +268,7 @@ def information_gate(silent: Mapping[str, str], *, known: set[str] | None) -> Ga
     Features that were silent before are named and nothing more: a small market has many. The page and the
     report name every one.
     """
-    title = "no feature fell silent"
+    title = "no fact about buyers has gone blank"
     fallen = {name: how for name, how in silent.items() if known is not None and name in known}
     shown = fallen or silent
     named = _listed([f"{name} {how}" for name, how in shown.items()])
@@ -276,24 +281,22 @@ def information_gate(silent: Mapping[str, str], *, known: set[str] | None) -> Ga
 
 def unseen_gate(first_judged: str, champion_learned_until: str | None) -> Gate:
     """Ask that the rows judged on are news to the champion too, or the comparison flatters it."""
-    title = "both were judged on rows that are news to them"
+    title = "neither model knew the outcomes it is judged on"
     if not champion_learned_until:
         return Gate("unseen", title, NOBODY, "", Verdict.open)
-    figure = f"champion learned until {champion_learned_until[:10]}, judged from {first_judged[:10]}"
+    figure = f"the serving model learned until {champion_learned_until[:10]}, judged from {first_judged[:10]}"
     verdict = _verdict(champion_learned_until <= first_judged)
     return Gate("unseen", title, figure, "learned before judged", verdict)
 
 
 def clean_process_gate(tried: Tried, limits: Limits) -> Gate:
     """Ask that the model loads and answers, with the same answers, where nothing else of ours is."""
-    title = "it loads and answers in a clean process"
-    limit = (
-        f"load {limits.load_seconds:.0f} s, answer {limits.answer_seconds * 1000:.0f} ms of processor time"
-    )
+    title = "it starts and answers on its own, in time and unchanged"
+    limit = f"up to {limits.load_seconds:.0f} s to start, {limits.answer_seconds * 1000:.0f} ms to answer"
     if tried.problem:
         return Gate("clean_process", title, tried.problem, limit, Verdict.failed)
     good = tried.load_seconds <= limits.load_seconds and tried.answer_seconds <= limits.answer_seconds
-    figure = f"load {tried.load_seconds:.1f} s, answer {tried.answer_seconds * 1000:.1f} ms"
+    figure = f"{tried.load_seconds:.1f} s to start, {tried.answer_seconds * 1000:.1f} ms to answer"
     same = tried.gap <= 1e-9
     verdict = _verdict(good and same)
     return Gate(
@@ -307,6 +310,14 @@ def roc_auc_gap(y: NDArray[np.int64], champion: Floats, challenger: Floats) -> C
     return lambda weight: roc_auc(new, weight) - roc_auc(old, weight)
 
 
+def _plain(gap: Interval) -> str:
+    return f"{gap.value:+.4f} ({gap.low:+.4f} to {gap.high:+.4f})"
+
+
+def _in_fen(gap: Interval) -> str:
+    return f"{100 * gap.value:+.2f} fen ({100 * gap.low:+.2f} to {100 * gap.high:+.2f})"
+
+
 def _gap_gate(
     name: str,
     title: str,
@@ -314,12 +325,12 @@ def _gap_gate(
     *,
     limit: str,
     passes: Callable[[Interval], bool],
+    said: Callable[[Interval], str] = _plain,
 ) -> Gate:
     if gaps is None:
         return Gate(name, title, NOBODY, limit, Verdict.open)
     gap = gaps[name]
-    figure = f"{gap.value:+.4f} ({gap.low:+.4f} to {gap.high:+.4f})"
-    return Gate(name, title, figure, limit, _verdict(passes(gap)), gap.value)
+    return Gate(name, title, said(gap), limit, _verdict(passes(gap)), gap.value)
 
 
 def _not_below(least: float, gap: Interval) -> bool:

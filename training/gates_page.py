@@ -9,6 +9,9 @@ from typing import Final
 
 from jinja2 import Environment
 
+from features.catalog import CATALOG
+
+from .drift import Moved
 from .gate_words import explained
 from .gates import NOBODY, Gate, Verdict
 from .gates_figure import as_text, gates_figure
@@ -22,6 +25,7 @@ MARKS: Final = {
     "ask": "? a person decides",
     "none": "– not asked",
 }
+MOST_MOVED: Final = 10
 OTHER_FEATURES: Final = "the serving model reads other features"
 
 
@@ -61,6 +65,8 @@ def gates_page(case: Case, judgement: Judgement, report: TrainingReport) -> str:
         quality=_quality(judgement, slack=case.policy.tier_hysteresis_points),
         compared=judgement.champion is not None,
         findings=report.findings,
+        moved=_moved(judgement),
+        psi_limit=case.limits.psi,
         silent="; ".join(f"{name} ({how})" for name, how in report.silent_features.items()),
         key=case.lesson.window.key,
         fingerprint=report.data_fingerprint,
@@ -133,6 +139,16 @@ def _money(judgement: Judgement, *, alone: str) -> _Tile:
         f"{100 * gap.value:+.2f} fen per yuan".replace("-", "−"),
         f"asked back, new minus serving; {100 * gap.low:+.2f} to {100 * gap.high:+.2f}".replace("-", "−"),
     )
+
+
+def _moved(judgement: Judgement) -> list[tuple[str, Moved]]:
+    """Name what is compared with today's buyers as a person would; the score first, then what moved most."""
+    found = []
+    for one in judgement.moved[: MOST_MOVED + 1]:
+        place = CATALOG.index.get(one.name)
+        title = None if place is None else CATALOG.features[place].title
+        found.append((one.name if title is None else f"{title.en} · {title.zh}", one))
+    return found
 
 
 def _quality(judgement: Judgement, *, slack: float) -> str:

@@ -14,7 +14,7 @@ from models.registry import LoadedModel
 from .clean_process import tried_alone
 from .cut_off import exposure
 from .dataset import Dataset
-from .drift import feature_psi, informative, psi
+from .drift import Moved, feature_psi, informative
 from .evaluate import (
     Floats,
     Interval,
@@ -49,6 +49,7 @@ from .slices import slice_masks
 from .swap import Mask, SwapSet, quality, swap_set
 
 N_DRAWS = 300
+SCORE = "the score itself, in points"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,13 +87,20 @@ class Case:
 
 @dataclass(frozen=True)
 class Judgement:
-    """All gates, and what the page shows beside them."""
+    """All gates, and what the page shows beside them.
+
+    Attributes
+    ----------
+    moved : tuple of Moved
+        The score among those learned from and today, then the features compared, the most moved first.
+    """
 
     gates: tuple[Gate, ...]
     gaps: Mapping[str, Interval]
     swapped: SwapSet | None
     challenger: Views
     champion: Views | None
+    moved: tuple[Moved, ...] = ()
 
     @property
     def promotes(self) -> bool:
@@ -124,6 +132,7 @@ def judge(case: Case) -> Judgement:
     swapped = None
     if champion:
         swapped = swap_set(champion.quality, challenger.quality, y=case.lesson.judged.y, asked_fen=asked)
+    score, *features = moved = _moved(case)
     gates = [
         same_features_gate(names, known, versions=other, damage=case.damage),
         information_gate(
@@ -141,10 +150,10 @@ def judge(case: Case) -> Judgement:
         ),
         *_slices(case, champion, challenger),
         swap_gate(swapped, case.limits),
-        _drift(case),
+        drift_gate(score.psi, {one.name: one.psi for one in features}, case.limits),
         clean_process_gate(tried_alone(case.directory), case.limits),
     ]
-    return Judgement(tuple(gates), gaps or {}, swapped, challenger, champion)
+    return Judgement(tuple(gates), gaps or {}, swapped, challenger, champion, tuple(moved))
 
 
 def seen_by(case: Case) -> Seen:
@@ -224,9 +233,10 @@ def _slices(case: Case, champion: Views | None, challenger: Views) -> Iterator[G
     )
 
 
-def _drift(case: Case) -> Gate:
+def _moved(case: Case) -> list[Moved]:
     first = instant(int(case.lesson.window.log.frame["recorded"].min()))
     history = instant(case.lesson.learned.as_of.min()) - first
-    features = feature_psi(case.examined.score, case.lesson.learned.X, case.newest.X, history=history)
-    score = psi(case.examined.score.points(case.lesson.learned.X), case.examined.score.points(case.newest.X))
-    return drift_gate(score, features, case.limits)
+    score, then, now = case.examined.score, case.lesson.learned.X, case.newest.X
+    found = feature_psi(score, then, now, history=history)
+    features = [Moved.of(name, then[name], now[name], index=index) for name, index in found.items()]
+    return [Moved.of(SCORE, score.points(then), score.points(now)), *features]

@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -43,9 +43,47 @@ def turn(tracking_uri: str, home: Path, *, wait_seconds: float) -> Iterator[None
         raise Busy(f"another retraining has held {path} for {wait_seconds:.0f} s; try again later") from error
 
 
+@dataclass(frozen=True)
+class Process:
+    """A process on a machine.
+
+    Attributes
+    ----------
+    machine : str
+        Its start and its room of process numbers; empty where the system does not tell (only Linux does).
+    """
+
+    machine: str
+    pid: int
+
+    @classmethod
+    def this(cls) -> Process:
+        """Name the one that asks."""
+        try:
+            start = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+            return cls(f"{start}:{os.stat('/proc/self/ns/pid').st_ino}", os.getpid())
+        except OSError:
+            return cls("", os.getpid())
+
+    def has_ended(self, *, seen_by: Process) -> bool:
+        """Tell whether it is known to be gone; of another machine, or another container, nobody knows."""
+        if not self.machine or self.machine != seen_by.machine:
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except OSError:
+            return False
+        return False
+
+
 @dataclass
 class Lease:
-    """The right to change a server's registered model, for a while; nothing to do for a local store."""
+    """The right to change a server's registered model, for a while; nothing to do for a local store.
+
+    It runs out by itself, at once if its holder was a process of this machine that is gone.
+    """
 
     registry: Registry
     clock: Callable[[], float] = time.time
@@ -53,6 +91,7 @@ class Lease:
     holder: str = field(
         default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     )
+    process: Process = field(default_factory=Process.this)
 
     def take(self) -> None:
         """Take the lease or go on holding it.
@@ -78,14 +117,17 @@ class Lease:
 
     def _held(self) -> str | None:
         said = json.loads(self.registry.tags().get(LEASE, "{}"))
-        return str(said["holder"]) if said and said["until"] > self.clock() else None
+        if not said or said["until"] <= self.clock():
+            return None
+        holder = Process(said.get("machine", ""), said.get("pid", 0))
+        return None if holder.has_ended(seen_by=self.process) else str(said["holder"])
 
     def _refuse(self, held: str | None) -> None:
         if held not in (None, self.holder):
             raise Busy(f"another retraining of {self.registry.name} is under way ({held}); try again later")
 
     def _write(self) -> None:
-        said = {"holder": self.holder, "until": self.clock() + LEASE_SECONDS}
+        said = {"holder": self.holder, "until": self.clock() + LEASE_SECONDS} | asdict(self.process)
         self.registry.tag(LEASE, json.dumps(said))
 
 

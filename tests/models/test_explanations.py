@@ -157,7 +157,7 @@ def test_the_buyer_hears_what_hurts_and_what_would_change_it_and_no_number_of_th
 def test_a_buyer_with_little_history_hears_how_much_is_needed(score: BuyerScore) -> None:
     told = for_buyer(vector_of(history(kept=1, cancels=0)), score=score, policy=POLICY)
     assert told.tier == "new"
-    assert "1 completed orders over 4 days; at least 3 over 30 days are needed" in told.summary["en"]
+    assert "1 completed order over 4 days; at least 3 over 30 days are needed" in told.summary["en"]
 
 
 @pytest.mark.parametrize(
@@ -186,3 +186,21 @@ def test_the_merchant_hears_which_fact_of_the_order_was_in_the_way() -> None:
     request = replace(REQUEST, order=replace(REQUEST.order, shipping_status="partially_shipped"))
     decision = decide(request, buyer=GOOD, order=UNKNOWN_ORDER, policy=NOTICE, decided_at=NOW)
     assert for_merchant(decision.outcome, decision.rules).because == (ORDER_FAULTS["unshipped"],)
+
+
+@pytest.mark.parametrize(
+    ("change", "one", "many"),
+    [
+        ("wait_days", "after 1 day in which", "after 3 days in which"),
+        (
+            "complete_orders",
+            "1 more order of one item and the usual amount in 1 new shop,",
+            "in 3 new shops,",
+        ),
+        ("fewer_cancellations", "the latest cancelled order had", "the latest 3 cancelled orders had"),
+        ("fewer_found_shipped", "without the latest refund of", "without the latest 3 refunds of"),
+    ],
+)
+def test_one_is_told_in_the_singular(change: str, one: str, many: str) -> None:
+    assert one in CHANGES[change].en(1)
+    assert many in CHANGES[change].en(3)

@@ -16,7 +16,7 @@ import pytest
 
 from features.catalog import CATALOG, REASONS
 from models.buyer_score import BuyerScore
-from models.mlflow_store import experiment_id, tracking
+from models.mlflow_store import RegistryUnavailable, experiment_id, tracking
 from models.registry import LoadedModel, ModelDamaged, Registry
 from models.succession import promote, rollback
 from serving.app import create_app
@@ -213,6 +213,49 @@ def test_a_challenger_that_does_not_load_leaves_the_champion_alone(
     champion.refresh()
     assert champion.shadow.challenger_version is None
     assert capsys.readouterr().out.count("challenger_not_loaded") == 1
+
+
+class Away(FakeModels):
+    """Cannot give one version for a while."""
+
+    away: str | None = None
+
+    def load(self, version: str) -> LoadedModel:
+        if version == self.away:
+            raise RegistryUnavailable(f"MLflow is away for {version}")
+        return super().load(version)
+
+
+def test_a_challenger_that_could_not_be_fetched_is_tried_again_and_trouble_is_said_once_each_time(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    models = Away("1")
+    champion = Champion(models, poll_seconds=1, shadow_share=1.0)
+    for _ in range(2):
+        models.challenger = models.away = "2"
+        for _ in range(3):
+            champion.refresh()
+        assert champion.shadow.challenger_version is None
+        models.away = None
+        champion.refresh()
+        assert champion.shadow.challenger_version == "2"
+        models.challenger = None
+        champion.refresh()
+        champion._loaded.clear()
+    champion.shadow.close()
+    assert capsys.readouterr().out.count("challenger_not_loaded") == 2
+
+
+def test_trouble_that_comes_back_is_said_again(capsys: pytest.CaptureFixture[str]) -> None:
+    models = Away("1")
+    champion = Champion(models, poll_seconds=1)
+    champion.refresh()
+    for version in ("2", "1", "2"):
+        models.version = models.away = version
+        champion.refresh()
+        champion.refresh()
+    assert champion.current().version == "1"
+    assert capsys.readouterr().out.count("model_not_loaded") == 2
 
 
 def test_a_rollback_is_followed_too(registry: Registry) -> None:

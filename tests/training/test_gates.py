@@ -51,7 +51,7 @@ def test_without_a_champion_nothing_is_compared_and_nothing_holds() -> None:
     gates = [*ranking_gates(None, LIMITS), money_gate(None, LIMITS), swap_gate(None, LIMITS)]
     gates += [same_features_gate(["a"], None, versions=""), unseen_gate("2026-01-01", None)]
     assert {gate.verdict for gate in gates} == {OPEN}
-    assert {gate.figure for gate in gates} == {"no champion to compare with"}
+    assert {gate.figure for gate in gates} == {"no model is in charge to compare with"}
     assert not any(gate.holds for gate in gates)
 
 
@@ -121,6 +121,26 @@ def test_where_all_honest_buyers_lose_the_tier_a_slice_is_hurt_by_what_it_loses_
         limits=LIMITS,
     )
     assert gate.verdict is verdict
+
+
+def test_a_group_in_which_all_have_the_tier_is_not_hurt_by_its_share_of_what_all_lose() -> None:
+    n, all_have = 1000, np.arange(1000) < 400
+    champion = Views(np.zeros(n), all_have | (np.arange(n) % 10 == 0))  # 400 of 400, and 60 of 600
+    fewer = Views(np.zeros(n), champion.quality & (np.arange(n) % 5 != 1) & (np.arange(n) % 50 != 0))
+
+    def gate(challenger: Views) -> Verdict:
+        (one,) = slice_gates(
+            {"established": all_have},
+            y=np.zeros(n, dtype=np.int64),
+            champion=champion,
+            challenger=challenger,
+            gap_of=lambda _: Interval(0.0, 0.0, 0.0),
+            limits=LIMITS,
+        )
+        return one.verdict
+
+    assert gate(fewer) is PASS  # 22% of the group, of all honest buyers about a tenth
+    assert gate(Views(np.zeros(n), champion.quality & ~(all_have & (np.arange(n) % 5 < 3)))) is FAIL
 
 
 def test_where_the_serving_model_approves_nobody_a_person_decides_about_money() -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from markupsafe import escape
 
 from decisions.policy import NOTICE
+from training.drift import Moved
 from training.evaluate import Interval
 from training.gate_words import EXPLAINED, explained
 from training.gates import Gate, Verdict, Views, swap_gate
@@ -40,6 +41,11 @@ REPORT = TrainingReport(
     rows=Rows(9000, 80, 2000, int(Y.sum()), ("2026-03-01",), ("2026-04-01", "2026-05-01"), {}),
     metrics={"roc_auc": Interval(0.81, 0.7, 0.9), "average_precision": Interval(0.2, 0.1, 0.3)},
 )  # fmt: skip
+MOVED = (
+    Moved("the score itself, in points", 0.9, (741.2, 738.9), (0.0, 0.0)),
+    Moved("cancellations_count_30d", 0.31, (0.25, 0.75), (0.0, 0.0)),
+    Moved("a_feature_of_an_older_catalog", 0.02, (5.0, float("nan")), (0.4, 1.0)),
+)
 PASSED = Gate(
     "drift", "today's buyers are like those learned from (PSI)", "0.01", "at most 0.25", Verdict.passed
 )
@@ -55,11 +61,14 @@ def page(*gates: Gate, serving: str | None = "3", comparable: bool = True, **cha
             label=AbuseLabel(),
         ),
         policy=NOTICE,
+        limits=Limits(),
     )
     views = Views(P, P < 0.02, 730.0)
     compared: dict[str, Any] = {"gaps": GAPS, "swapped": SWAPPED, "champion": Views(P / 2, P < 0.03, 730.0)}
     nobody: dict[str, Any] = {"gaps": {}, "swapped": None, "champion": None}
-    judgement = Judgement(gates=gates, challenger=views, **(compared if serving and comparable else nobody))
+    judgement = Judgement(
+        gates=gates, challenger=views, moved=MOVED, **(compared if serving and comparable else nobody)
+    )
     return gates_page(case, judgement, replace(REPORT, **changes))  # type: ignore[arg-type]
 
 
@@ -103,6 +112,19 @@ def test_who_gains_and_who_loses_the_tier_is_a_table_with_its_yuan() -> None:
     assert "<td>40</td><td>2</td><td>1,234</td>" in told
     assert "<td>25</td><td>7</td><td>56</td>" in told
     assert "−1.04 fen per yuan" in told
+
+
+def test_what_has_moved_is_a_table_in_words_and_what_moved_too_far_is_marked() -> None:
+    told = page(PASSED)
+    table = told[told.index("What has moved") :]
+    lines = re.findall(
+        r"<tr><td>(.*?)</td><td>(.*?)</td><td>(.*?)</td>.*?<td class=\"(.*?)\">(.*?)<", table, re.S
+    )
+    assert lines[:3] == [
+        ("the score itself, in points", "741", "739", "", "0.90"),
+        ("cancellations before shipment, last 30 days · 近30天发货前取消数", "0.25", "0.75", "fail", "0.31"),
+        ("a_feature_of_an_older_catalog", "5", "–", "", "0.02"),
+    ]
 
 
 def test_where_only_a_persons_word_is_missing_the_page_says_that_nothing_is_wrong() -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +13,7 @@ from models.mlflow_store import RegistryUnavailable
 from models.registry import ModelDamaged
 from tests.models.conftest import new_score, rows
 from training.kept import KeptModels
-from training.turn import LEASE, LEASE_SECONDS, Busy, Lease, patiently
+from training.turn import LEASE, LEASE_SECONDS, Busy, Lease, Process, patiently
 
 
 class Server:
@@ -60,6 +62,27 @@ def test_a_lease_of_a_dead_machine_runs_out() -> None:
     lease(server, clock, "dead").take()
     clock.now += LEASE_SECONDS
     lease(server, clock, "next").take()
+
+
+def test_a_lease_of_a_process_that_was_killed_on_this_machine_is_free_at_once() -> None:
+    server, clock, here = Server(), Clock(), Process.this()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        killed = lease(server, clock, "killed")
+        killed.process = Process(here.machine, other.pid)
+        killed.take()
+        with pytest.raises(Busy, match="killed"):
+            lease(server, clock, "next").take()
+        other.kill()
+        other.wait()
+    if here.machine:
+        lease(server, clock, "next").take()
+
+
+@pytest.mark.parametrize("machine", ["another container", ""])
+def test_a_process_number_of_another_machine_tells_nothing(machine: str) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    assert not Process(machine, ended.pid).has_ended(seen_by=Process.this())
 
 
 def test_of_two_that_ask_at_the_same_moment_the_last_to_write_wins_and_the_other_sees_it() -> None:

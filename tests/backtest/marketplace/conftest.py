@@ -3,30 +3,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
-import duckdb
 import pandas as pd
 import pytest
 
+from backtest.calibration.figures import orders_of
 from backtest.marketplace import Market, MarketConfig, simulate
-
-ORDERS = """
-select order_id, any_value(buyer_id) as buyer_id, any_value(shop_id) as shop_id,
-    any_value(goods_type) filter (kind = 'order_placed') as goods_type,
-    max(amount_fen) filter (kind = 'order_placed') as fen,
-    min(occurred_at) filter (kind = 'order_placed') as placed,
-    min(occurred_at) filter (kind = 'order_paid') as paid,
-    min(occurred_at) filter (kind = 'order_shipped') as "left",
-    min(recorded_at) filter (kind = 'order_shipped') as tracked,
-    min(occurred_at) filter (kind = 'order_completed') as completed,
-    min(recorded_at) filter (kind = 'refund_requested') as requested,
-    min(recorded_at) filter (kind = 'refund_granted') as granted,
-    any_value(stage) filter (kind = 'refund_requested') as stage,
-    any_value(fault) filter (kind = 'refund_requested') as fault,
-    max(amount_fen) filter (kind = 'refund_requested') as refund_fen,
-    bool_or(kind = 'refund_found_shipped') as found_shipped,
-    bool_or(kind = 'order_closed_unpaid') as unpaid,
-from events where order_id is not null group by order_id
-"""
 
 
 @dataclass(frozen=True)
@@ -46,10 +27,7 @@ class Seen:
     @cached_property
     def orders(self) -> pd.DataFrame:
         """One row per order, with its buyer's archetype."""
-        with duckdb.connect() as db:
-            db.execute("set timezone = 'UTC'")
-            db.register("events", self.market.events)
-            orders = db.sql(ORDERS).to_arrow_table().to_pandas()
+        orders = orders_of(self.market.events)
         return orders.merge(self.truth[["buyer_id", "archetype", "abuse_starts_at", "abuse_ends_at"]])
 
     @cached_property

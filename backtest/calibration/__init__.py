@@ -1,0 +1,1 @@
+"""How close the simulated marketplace is to what was measured on real data: facts, figures, a page."""
