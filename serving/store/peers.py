@@ -1,4 +1,4 @@
-"""What linked accounts add to standings: the last verdict on each confirmed or cleared abuser's neighbours."""
+"""What linked accounts add to standings: the last verdict on each account that shares a link."""
 
 from __future__ import annotations
 

@@ -7,11 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 import asyncpg
-import httpx
 import pytest
 from fastapi import FastAPI
 
-from decisions.policy import Policy
 from decisions.policy_file import parse
 from serving.store.database import Database
 from serving.sweeping import sweep, verify
