@@ -14,6 +14,7 @@ from decisions.caps import NOTHING_USED
 from decisions.engine import decide
 from decisions.policy import Policy, with_guarantee
 from decisions.request import UNKNOWN_SHOP, RefundRequest, ShopEvidence
+from decisions.standing import Transition
 from decisions.tiers import Tier
 from features.errors import BadInput
 from models.evidence import assess_vector
@@ -38,18 +39,24 @@ if TYPE_CHECKING:
     from .store.database import Connection
 
 Observe = Callable[[str, float], None]
+Changed = Callable[[Transition], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decided:
     """A stored decision; ``created`` is False when it had been made before.
 
-    ``failed_rule`` is the first that a new decision failed.
+    ``failed_rules`` are those that a new decision failed, in order.
     """
 
     row: DecisionRow
     created: bool
-    failed_rule: str | None = None
+    failed_rules: tuple[str, ...] = ()
+
+    @property
+    def failed_rule(self) -> str | None:
+        """The first of them."""
+        return self.failed_rules[0] if self.failed_rules else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +93,8 @@ class DecisionService:
         cut-off to the model is completed with each model's guaranteed one.
     observe : callable
         Told the name and the seconds of each stage: of a group, but for ``wait``, which is each request's.
+    changed : callable
+        Told every change of a standing once it is stored.
     waiting : int
         How many requests may wait for their group.
     """
@@ -97,9 +106,10 @@ class DecisionService:
         champion: Champion,
         policies: Policies | None = None,
         observe: Observe = lambda _stage, _seconds: None,
+        changed: Changed = lambda _transition: None,
         waiting: int = WAITING,
     ) -> None:
-        self.database, self.champion, self._observe = database, champion, observe
+        self.database, self.champion, self._observe, self._changed = database, champion, observe, changed
         self.policies = policies or Policies()
         self._turns = Gathering[_Ask, Decided](
             self._decide, apart=_apart, limit=waiting, waited=lambda seconds: observe("wait", seconds)
@@ -154,9 +164,12 @@ class DecisionService:
                 await decision_store.add(connection, decided)
                 kept = [one.keep for one in histories if isinstance(one, Known) and one.keep is not None]
                 await profiles.save(connection, kept)
-                await standings.save(connection, ahead.standings.moved())
+                moved = ahead.standings.moved()
+                await standings.save(connection, moved)
                 stored = time.perf_counter()
         self._observe("commit", time.perf_counter() - stored)
+        for change in (change for one in moved for change in one.transitions):
+            self._changed(change)
         return [made[i] if i in made else _again(ask, before) for i, ask in enumerate(asks)]
 
     async def _ahead(self, connection: Connection, asks: Sequence[_Ask], new: Sequence[int]) -> _Ahead:
@@ -227,8 +240,8 @@ class DecisionService:
         )
         if ahead.used is not None:
             ahead.used.after(request, made, decided_at=ask.decided_at)
-        failed = next((verdict.code for verdict in made.rules if not verdict.passed), None)
-        return Decided(row=row, created=True, failed_rule=failed)
+        failed = tuple([verdict.code for verdict in made.rules if not verdict.passed])
+        return Decided(row=row, created=True, failed_rules=failed)
 
     def in_force(self, model: LoadedModel, now: datetime) -> Policy:
         """Give the policy as it is with a model."""
