@@ -15,6 +15,7 @@ from decisions.standing_events import as_record, from_record, rebuild
 from decisions.standing_machine import advance
 from decisions.tiers import has_enough_history
 from models.buyer_score import BuyerScore
+from models.deciding.moving import Moved
 from models.evidence import assess_vector
 
 from .histories import Known, known_of
@@ -22,7 +23,7 @@ from .store import decisions as decision_store
 from .store import peers, profiles, shops, standings
 from .store.database import Database
 from .store.peers import PeerVerdict
-from .store.standings import Heard, Moved
+from .store.standings import Heard
 
 if TYPE_CHECKING:
     from .store.database import Connection

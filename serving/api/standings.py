@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from decisions.standing import FRESH, SignalKind, State, state_of
 from decisions.way_back import way_back
+from models.deciding.moving import Moved
 
 from ..acting import Action, Shown, act, look
 from ..metrics import Metrics
@@ -20,7 +21,6 @@ from ..scoring import ScoringService
 from ..store import standings as store
 from ..store.database import Database
 from ..store.keys import ApiKey
-from ..store.standings import Moved
 from . import examples
 from .auth import require
 from .body import body, documented

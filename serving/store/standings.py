@@ -17,6 +17,7 @@ from decisions.shanghai import EPOCH
 from decisions.signals import signal_of_event
 from decisions.standing import FRESH, Signal, Standing, Transition
 from decisions.standing_events import as_event, as_record, from_record
+from models.deciding.moving import Moved
 
 if TYPE_CHECKING:
     from .database import Connection
@@ -87,16 +88,6 @@ def _signal(row: dict[str, Any], now: datetime) -> Signal | None:
     for name in ("occurred_at", "recorded_at"):
         row[name] = min(EPOCH + timedelta(microseconds=row[name]), now)
     return signal_of_event(row.pop("kind"), **row)
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """A standing to keep: complete for the snapshot ``seen``, after these transitions."""
-
-    buyer_id: str
-    standing: Standing
-    transitions: Sequence[Transition]
-    seen: str
 
 
 async def read(connection: Connection, buyer_ids: Sequence[str]) -> list[Heard]:

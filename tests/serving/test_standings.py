@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from decisions.policy_file import parse
-from serving import record
+from models.deciding import record
 from serving.store.database import Database
 from serving.sweeping import sweep, verify
 from tests.serving.conftest import Add
