@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections import Counter as Counts
 from collections import defaultdict
@@ -11,10 +12,12 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Metric, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
+
+from decisions.standing import Transition
 
 from .service import Decided
 from .store.skew_checks import SkewCheck
@@ -37,17 +40,45 @@ class Metrics:
             "New decisions by outcome and first rule that failed.",
             ("outcome", "first_failed_rule"),
         )
+        self._failed = _Counted(
+            "buyer_tier_rules_failed",
+            "New decisions by each rule failed; `caps`, `open_case`, `credit_line`, `budget` are limits hit.",
+            ("rule",),
+        )
         self._stages = _Timed(
             "buyer_tier_decision_stage_seconds",
             "Time of each stage of a group of decisions; `wait` is each request's, for its group.",
             ("stage",),
         )
-        for collector in (self._requests, self._latency, self._decisions, self._stages):
+        for collector in (self._requests, self._latency, self._decisions, self._failed, self._stages):
             self.registry.register(collector)
         self._events = Counter(
             "buyer_tier_events", "Events sent, by what became of them.", ("status",), registry=self.registry
         )
         self._worker: Worker | None = None
+        self._standings = Counter(
+            "buyer_tier_standing_changes",
+            "Changes of standings by this service, by state before and after and by rule.",
+            ("from_state", "to_state", "rule"),
+            registry=self.registry,
+        )
+        self._model = Gauge(
+            "buyer_tier_model_registered_timestamp_seconds",
+            "When the model in charge was registered; now less this is its age.",
+            ("version",),
+            registry=self.registry,
+        )
+        self._arrived = Gauge(
+            "buyer_tier_history_last_arrival_timestamp_seconds",
+            "When the event log last grew.",
+            registry=self.registry,
+        )
+        self._lag = Gauge(
+            "buyer_tier_history_lag_seconds",
+            "How long after being recorded by the platform the newest events came in, their median.",
+            registry=self.registry,
+        )
+        self.history(None, None)
         self._skew = _Skew()
         self.registry.register(self._skew)
 
@@ -57,8 +88,14 @@ class Metrics:
         self._latency.observe((method, route), seconds)
 
     def decided(self, decided: Decided) -> None:
-        """Count a new decision."""
+        """Count a new decision and every rule that it failed."""
         self._decisions.found[decided.row.outcome, decided.failed_rule or "none"] += 1
+        for rule in decided.failed_rules:
+            self._failed.found[(rule,)] += 1
+
+    def moved(self, changed: Transition) -> None:
+        """Count a change of a standing."""
+        self._standings.labels(changed.from_state, changed.to_state, changed.rule).inc()
 
     def stage(self, name: str, seconds: float) -> None:
         """Time a stage of a decision."""
@@ -71,6 +108,17 @@ class Metrics:
     def skew(self, check: SkewCheck | None) -> None:
         """Export this verification of the features, in place of the one before."""
         self._skew.check = check
+
+    def model(self, version: str, registered_at: float | None) -> None:
+        """Export which model is in charge and since when it exists, in place of the one before."""
+        self._model.clear()
+        if registered_at is not None:
+            self._model.labels(version).set(registered_at)
+
+    def history(self, arrived: float | None, lag: float | None) -> None:
+        """Export how fresh the event log is; not a number while it is empty."""
+        self._arrived.set(math.nan if arrived is None else arrived)
+        self._lag.set(math.nan if lag is None else lag)
 
     def share(self, worker: Worker) -> None:
         """Be one of several workers: whichever is asked tells all that they last left in the folder."""

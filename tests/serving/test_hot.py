@@ -13,13 +13,13 @@ import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
+from models.deciding.record import digest
 from serving.api.documents import decision_request
 from serving.api.event_documents import event_table
 from serving.api.events import EventIn, EventsIn
 from serving.api.hot import Hot
 from serving.api.schemas import RefundDecisionIn
 from serving.app import create_app
-from serving.record import digest
 from serving.service import DecisionService
 from serving.settings import Settings
 from tests.serving.conftest import Add, client_of

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from alembic import command
 
 from decisions.policy_file import parse
-from serving import record
+from models.deciding import record
 from serving.champion import Champion
 from serving.policies import Policies
 from serving.service import Decided, DecisionService
