@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from decisions.request import Order, RefundRequest, RefundType, ShippingStatus
+from decisions.request import GoodsType, Order, RefundRequest
 from features.events import TIMESTAMP
 
-_NEEDED: Final = ("after_sale_id", "order_id", "shop_id", "amount_fen")
+from .instants import instant
+
+SCHEMA: Final = pa.schema(
+    [
+        ("after_sale_id", pa.string()),
+        ("buyer_id", pa.string()),
+        ("refund_type", pa.string()),
+        ("refund_amount_fen", pa.int64()),
+        ("requested_at", TIMESTAMP),
+        ("reason", pa.string()),
+        ("order_id", pa.string()),
+        ("shop_id", pa.string()),
+        ("category_id", pa.string()),
+        ("goods_type", pa.string()),
+        ("paid_amount_fen", pa.int64()),
+        ("paid_at", TIMESTAMP),
+        ("shipping_status", pa.string()),
+    ]
+)
+"""The requests as columns, in the order in which they came."""
+
+IN_TIME: Final = [("recorded_at", "ascending"), ("occurred_at", "ascending"), ("event_id", "ascending")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,64 +46,131 @@ class Requests:
     incomplete: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """The same as a table (`SCHEMA`); ``repeated`` are events that ask again for an after-sale."""
+
+    table: pa.Table
+    incomplete: int
+    repeated: int
+
+
 def refund_requests(events: pa.Table, *, since: datetime, until: datetime) -> Requests:
     """Rebuild the requests that became known in ``[since, until)``.
-
-    The merchant back end's answer is what the log had recorded by then: ``shipped`` once the tracking
-    number was entered. A request without its order's payment, goods type, shop or amount is counted as
-    incomplete.
 
     Parameters
     ----------
     events : pa.Table
         Columns of `features.events.SCHEMA`.
     """
-    recorded, kind = events["recorded_at"], events["kind"]
+    asking = events.filter(pc.equal(events["kind"], "refund_requested"))
+    asking = between(asking, since, until)
+    found = request_table(asking, events)
+    return Requests(items=tuple(as_requests(found.table)), incomplete=found.incomplete + found.repeated)
+
+
+def between(events: pa.Table, since: datetime, until: datetime) -> pa.Table:
+    """Keep what was recorded in ``[since, until)``, in the order in which it became known."""
+    recorded = events["recorded_at"]
     in_time = pc.and_(
         pc.greater_equal(recorded, pa.scalar(since, TIMESTAMP)),
         pc.less(recorded, pa.scalar(until, TIMESTAMP)),
     )
-    asked = events.filter(pc.and_(in_time, pc.equal(kind, "refund_requested")))
-    asked = asked.sort_by([("recorded_at", "ascending"), ("event_id", "ascending")])
-    orders = asked["order_id"].unique()
-    paid, shipped = (_first_by_order(events, name, orders) for name in ("order_paid", "order_shipped"))
-    rows = asked.to_pylist()
-    built = [_request(row, paid.get(row["order_id"]), shipped.get(row["order_id"])) for row in rows]
-    items = tuple(request for request in built if request is not None)
-    return Requests(items=items, incomplete=len(rows) - len(items))
+    return events.filter(in_time).sort_by(IN_TIME)
 
 
-def _first_by_order(events: pa.Table, kind: str, orders: pa.Array) -> dict[str, dict[str, Any]]:
-    wanted = pc.and_(pc.equal(events["kind"], kind), pc.is_in(events["order_id"], value_set=orders))
-    rows = events.filter(wanted).sort_by([("recorded_at", "descending")])
-    return {row["order_id"]: row for row in rows.to_pylist()}
+def request_table(asking: pa.Table, events: pa.Table, *, goods: GoodsType | None = None) -> Asked:
+    """Rebuild requests from the events that ask and those of their orders.
 
+    The merchant back end's answer is what the log had recorded by then: ``shipped`` once the tracking number
+    was entered. A request without its order's payment, goods type, shop or amount is incomplete.
 
-def _request(
-    row: dict[str, Any], paid: dict[str, Any] | None, shipped: dict[str, Any] | None
-) -> RefundRequest | None:
-    if paid is None or any(row[name] is None for name in _NEEDED):
-        return None
-    goods_type = paid["goods_type"] or row["goods_type"]
-    if goods_type is None or not 0 < row["amount_fen"] <= (paid["amount_fen"] or 0):
-        return None
-    is_shipped = shipped is not None and shipped["recorded_at"] < row["recorded_at"]
-    status: ShippingStatus = "shipped" if is_shipped else "unshipped"
-    kind: RefundType = "return_and_refund" if row["stage"] == "after_shipment" else "refund_only"
-    return RefundRequest(
-        after_sale_id=row["after_sale_id"],
-        buyer_id=row["buyer_id"],
-        refund_type=kind,
-        refund_amount_fen=row["amount_fen"],
-        requested_at=row["recorded_at"],
-        reason=row["reason"],
-        order=Order(
-            order_id=row["order_id"],
-            shop_id=row["shop_id"],
-            category_id=row["category_id"],
-            goods_type=goods_type,
-            paid_amount_fen=paid["amount_fen"],
-            paid_at=paid["occurred_at"],
-            shipping_status=status,
-        ),
+    Parameters
+    ----------
+    asking : pa.Table
+        `refund_requested` events, ordered by `IN_TIME`.
+    events : pa.Table
+        At least all `order_paid` and `order_shipped` events of their orders.
+    goods : str, optional
+        What orders hold of which the log does not say it.
+    """
+    first = _is_first(asking["after_sale_id"])
+    paid, shipped = (_first_of_orders(events, kind) for kind in ("order_paid", "order_shipped"))
+    at, left = (pc.index_in(asking["order_id"], value_set=t["order_id"]) for t in (paid, shipped))
+    of_payment = {name: paid[name].take(at) for name in ("goods_type", "amount_fen", "occurred_at")}
+    otherwise = pa.scalar(goods, pa.string())
+    is_shipped = pc.fill_null(pc.less(shipped["recorded_at"].take(left), asking["recorded_at"]), False)
+    table = pa.table(
+        {
+            "after_sale_id": asking["after_sale_id"],
+            "buyer_id": asking["buyer_id"],
+            "refund_type": pc.if_else(
+                pc.fill_null(pc.equal(asking["stage"], "after_shipment"), False),
+                "return_and_refund",
+                "refund_only",
+            ),
+            "refund_amount_fen": asking["amount_fen"],
+            "requested_at": asking["recorded_at"],
+            "reason": asking["reason"],
+            "order_id": asking["order_id"],
+            "shop_id": asking["shop_id"],
+            "category_id": asking["category_id"],
+            "goods_type": pc.coalesce(of_payment["goods_type"], asking["goods_type"], otherwise),
+            "paid_amount_fen": of_payment["amount_fen"],
+            "paid_at": of_payment["occurred_at"],
+            "shipping_status": pc.if_else(is_shipped, "shipped", "unshipped"),
+        },
+        schema=SCHEMA,
     )
+    whole = _is_whole(table)
+    kept = table.filter(pa.array(whole & first))
+    return Asked(table=kept, incomplete=int((~whole).sum()), repeated=int((whole & ~first).sum()))
+
+
+def _is_first(after_sales: pa.ChunkedArray) -> np.ndarray:
+    codes = after_sales.combine_chunks().dictionary_encode().indices.fill_null(-1).to_numpy()
+    first = np.zeros(len(codes), bool)
+    first[np.unique(codes, return_index=True)[1]] = True
+    return first
+
+
+def _first_of_orders(events: pa.Table, kind: str) -> pa.Table:
+    """Give the first event of a kind of each order."""
+    rows = events.filter(pc.equal(events["kind"], kind)).sort_by([("order_id", "ascending"), *IN_TIME])
+    return rows.filter(pa.array(_is_first(rows["order_id"])))
+
+
+def _is_whole(table: pa.Table) -> np.ndarray:
+    fen, paid = (pc.fill_null(table[name], 0).to_numpy() for name in ("refund_amount_fen", "paid_amount_fen"))
+    found = (fen > 0) & (fen <= paid)
+    for name in ("after_sale_id", "order_id", "shop_id", "goods_type"):
+        found &= pc.is_valid(table[name]).to_numpy()
+    return np.asarray(found)
+
+
+def as_requests(table: pa.Table) -> Iterator[RefundRequest]:
+    """Make the requests of the rows of a table (`SCHEMA`)."""
+    columns = [
+        (c.cast(pa.int64()) if c.type == TIMESTAMP else c).to_pylist()
+        for c in table.select(SCHEMA.names).columns
+    ]
+    for case, buyer, kind, fen, at, reason, order, shop, category, goods, paid, paid_at, status in zip(
+        *columns, strict=True
+    ):
+        yield RefundRequest(
+            after_sale_id=case,
+            buyer_id=buyer,
+            refund_type=kind,
+            refund_amount_fen=fen,
+            requested_at=instant(at),
+            reason=reason,
+            order=Order(
+                order_id=order,
+                shop_id=shop,
+                category_id=category,
+                goods_type=goods,
+                paid_amount_fen=paid,
+                paid_at=instant(paid_at),
+                shipping_status=status,
+            ),
+        )

@@ -1,4 +1,4 @@
-"""What a backtest costs: the simulated marketplace, on one core, each size in a process of its own.
+"""What a backtest costs: the simulated marketplace and the replay, on one core, each size in its own process.
 
 ``make bench-backtest``; ``BENCH_QUICK=1``: a minute. Rates are per second of processor time, which other
 work on the machine moves less than the clock; the libraries are loaded before.
@@ -23,7 +23,10 @@ OUT: Final = Path("build/bench/backtest.json")
 QUICK: Final = bool(os.environ.get("BENCH_QUICK"))
 RUNS: Final = 3
 LIBRARIES: Final = ("numpy", "pyarrow")
-SIZES: Final = {"simulate": (10_000, 50_000) if QUICK else (50_000, 1_000_000)}
+SIZES: Final = {
+    "simulate": (10_000, 50_000) if QUICK else (50_000, 1_000_000),
+    "replay": (5_000,) if QUICK else (20_000, 80_000),
+}
 """Buyers, by row."""
 
 Row = dict[str, Any]
@@ -46,7 +49,42 @@ def simulate(buyers: int) -> Row:
     return {"events_per_second": round(events / seconds), "events": events, "peak_mib": peak_mib()}
 
 
-WAYS: Final[dict[str, Callable[[int], Row]]] = {"simulate": simulate}
+def replay(buyers: int) -> Row:
+    """Score, decide and write every request of a year under the notice, as ``buyer-tier backtest`` does.
+
+    Reading the log and computing the features come before and are not counted.
+    """
+    import pyarrow as pa
+
+    from backtest.history import read_history
+    from backtest.replay import Fixed, Run, compute_features
+    from backtest.replay import replay as decide
+    from benchmarks.online_data import score
+    from decisions.policy import NOTICE
+    from features.catalog import CATALOG
+    from models.registry import LoadedModel
+
+    pa.set_cpu_count(1)
+    with tempfile.TemporaryDirectory(dir=OUT.parent) as folder:
+        log, out = Path(folder) / "market", Path(folder) / "run"
+        market = ["--out", str(log), "--buyers", str(buyers), "--days", "365", "--abuse-rate", "0.01"]
+        subprocess.run([sys.executable, "-m", "buyer_tier", "simulate", *market], check=True, stdout=2)
+        history = read_history(log)
+        out.mkdir()
+        compute_features(log, history, out)
+        model = LoadedModel(score(140, num_leaves=4), "buyer-score", "1", "run", CATALOG.version)
+        worked = time.process_time()
+        decide(Run(out, history, [NOTICE]), Fixed(model))
+        seconds = time.process_time() - worked
+    decisions = len(history.requests)
+    return {
+        "decisions_per_second": round(decisions / seconds),
+        "decisions": decisions,
+        "peak_mib": peak_mib(),
+    }
+
+
+WAYS: Final[dict[str, Callable[[int], Row]]] = {"simulate": simulate, "replay": replay}
 UNITS: Final = {"events_per_second": "1/s", "decisions_per_second": "1/s", "peak_mib": "MiB"}
 
 

@@ -13,6 +13,7 @@ from features.errors import BadInput
 
 from .commands import (
     audit,
+    backtest,
     decide,
     demo,
     doctor,
@@ -56,6 +57,7 @@ app.command()(serve.serve)
 app.command()(score.score)
 app.command()(decide.decide)
 app.command()(explain.explain)
+app.command()(backtest.backtest)
 app.add_typer(keys.app, name="keys")
 policy_store.add_to(policy.app)
 app.add_typer(policy.app, name="policy")

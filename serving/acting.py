@@ -14,13 +14,13 @@ from decisions.shanghai import MICROSECOND
 from decisions.standing import Signal, SignalKind, Standing, Transition
 from decisions.standing_machine import advance
 from features.events import SCHEMA
+from models.deciding.moving import Moved
 
 from .errors import StandingConflict
 from .store import decisions as decision_store
 from .store import events as event_store
 from .store import standings
 from .store.ids import new_id
-from .store.standings import Moved
 
 if TYPE_CHECKING:
     from .store.database import Connection

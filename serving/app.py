@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
+from starlette.types import Receive, Scope, Send
 
 from models.registry import Registry
 
@@ -31,7 +33,18 @@ from .store.database import Database
 
 SILENT: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "logs": False}
 """FastAPI's own telemetry: asked for at every request, and ours says more."""
+METRICS_SECONDS: Final = 1.0
 Clock = Callable[[], datetime]
+
+
+class Application(FastAPI):
+    """FastAPI behind the short way."""
+
+    first: Hot
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        await self.first(scope, receive, send)
 
 
 def now() -> datetime:
@@ -61,7 +74,7 @@ def create_app(
         shadow_share=settings.shadow_share,
     )
     metrics = Metrics()
-    app = FastAPI(
+    app = Application(
         title="buyer-tier",
         version=_version(),
         lifespan=_lifespan,
@@ -79,6 +92,7 @@ def create_app(
         champion=champion,
         policies=policies,
         observe=metrics.stage,
+        changed=metrics.moved,
         waiting=settings.waiting_limit,
     )
     app.state.scoring = ScoringService(
@@ -90,8 +104,9 @@ def create_app(
         app.include_router(room.router)
     openapi.install(app)
     problems.install(app)
-    app.add_middleware(
-        Hot,
+    app.add_middleware(Envelope, metrics=metrics)
+    app.first = Hot(
+        partial(FastAPI.__call__, app),
         service=app.state.service,
         scoring=app.state.scoring,
         keys=app.state.keys,
@@ -99,7 +114,6 @@ def create_app(
         clock=clock,
         body_timeout_seconds=settings.body_timeout_seconds,
     )
-    app.add_middleware(Envelope, metrics=metrics)
     return app
 
 
@@ -107,7 +121,11 @@ def create_app(
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await app.state.database.open()
     await asyncio.to_thread(app.state.champion.refresh)
-    following = asyncio.gather(app.state.champion.follow(), app.state.policies.follow(app.state.database))
+    following = asyncio.gather(
+        app.state.champion.follow(),
+        app.state.policies.follow(app.state.database),
+        _leave_metrics(app.state.metrics),
+    )
     try:
         yield
     finally:
@@ -117,6 +135,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await app.state.service.close()
         await asyncio.to_thread(app.state.champion.shadow.close)
         await app.state.database.close()
+
+
+async def _leave_metrics(metrics: Metrics) -> None:
+    while True:
+        metrics.leave()
+        await asyncio.sleep(METRICS_SECONDS)
 
 
 def _version() -> str:

@@ -16,15 +16,15 @@ from decisions.chain import link
 from decisions.policy import SHIPPED
 from decisions.policy_file import canonical, content_id
 from features.skew import Meaning
+from models.deciding import record
+from models.deciding.row import DecisionRow
 from models.explanations import title_of
 from models.mlflow_store import RegistryUnavailable
 
-from . import record
 from .champion import Champion, explained
 from .store import chains, dossiers
 from .store import decisions as decision_store
 from .store.database import Database
-from .store.decisions import DecisionRow
 from .store.dossiers import Place
 from .store.policies import Activation, Proposed
 from .store.policies import activations as acts

@@ -20,17 +20,17 @@ from features.catalog import CATALOG
 from features.online import rows_vector
 from features.rows import Row
 from models.buyer_score import BuyerScore
+from models.deciding import record
+from models.deciding.row import DecisionRow
 from models.explanations import ORDER_FAULTS, for_buyer, for_merchant, for_operator
 from models.mlflow_store import RegistryUnavailable
 
-from . import record
 from .champion import Champion
 from .errors import ModelGone, Unavailable
 from .policies import made_by
 from .store import decisions as decision_store
 from .store import events as event_store
 from .store.database import Database
-from .store.decisions import DecisionRow
 
 Audience = Literal["buyer", "merchant", "operator"]
 

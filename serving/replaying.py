@@ -17,15 +17,16 @@ from decisions.standing import Standing
 from decisions.standing_events import rebuild
 from features.errors import BadInput
 from models.buyer_score import BuyerScore
+from models.deciding import record
+from models.deciding.row import DecisionRow
 from models.evidence import assess_vector
 from models.mlflow_store import RegistryUnavailable
 
-from . import record
 from .champion import Champion
 from .errors import ModelGone, Unavailable
 from .policies import made_by
 from .store import dossiers
-from .store.decisions import NAMES, DecisionRow
+from .store.decisions import NAMES
 
 if TYPE_CHECKING:
     from .store.database import Connection

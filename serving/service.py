@@ -6,49 +6,55 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from decisions.caps import NOTHING_USED
-from decisions.engine import decide
 from decisions.policy import Policy, with_guarantee
 from decisions.request import RefundRequest
-from decisions.tiers import Tier
+from decisions.standing import Transition
 from features.errors import BadInput
+from models.deciding import record
+from models.deciding.moving import Moving
+from models.deciding.path import Ahead, Evidence, decide_next
+from models.deciding.row import DecisionRow
 from models.evidence import assess_vector
 from models.registry import LoadedModel
 
-from . import record
 from .champion import Champion
 from .errors import AfterSaleConflict
 from .gathering import WAITING, Gathering
 from .histories import Known, known_of
-from .moving import Moving
 from .policies import Policies
 from .store import chains, profiles, standings
 from .store import decisions as decision_store
+from .store import shops as shop_store
 from .store.database import Database
-from .store.decisions import Asked, DecisionRow, Page, Read
-from .store.ids import new_id
-from .using import Used, used
+from .store.decisions import Asked, Page, Read
+from .using import used
 
 if TYPE_CHECKING:
     from .store.database import Connection
 
 Observe = Callable[[str, float], None]
+Changed = Callable[[Transition], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decided:
     """A stored decision; ``created`` is False when it had been made before.
 
-    ``failed_rule`` is the first that a new decision failed.
+    ``failed_rules`` are those that a new decision failed, in order.
     """
 
     row: DecisionRow
     created: bool
-    failed_rule: str | None = None
+    failed_rules: tuple[str, ...] = ()
+
+    @property
+    def failed_rule(self) -> str | None:
+        """The first of them."""
+        return self.failed_rules[0] if self.failed_rules else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +62,6 @@ class _Ask:
     request: RefundRequest
     digest: bytes
     decided_at: datetime
-
-
-@dataclass(slots=True)
-class _Ahead:
-    """The policy of a group, and what its decisions, made but not stored yet, change for the next of them.
-
-    ``tiers`` is by buyer; ``used`` is None where the policy limits nothing; ``standings`` are kept at the
-    end.
-    """
-
-    policy: Policy
-    used: Used | None
-    standings: Moving
-    tiers: dict[str, Tier] = field(default_factory=dict)
 
 
 class DecisionService:
@@ -84,6 +76,8 @@ class DecisionService:
         cut-off to the model is completed with each model's guaranteed one.
     observe : callable
         Told the name and the seconds of each stage: of a group, but for ``wait``, which is each request's.
+    changed : callable
+        Told every change of a standing once it is stored.
     waiting : int
         How many requests may wait for their group.
     """
@@ -95,9 +89,10 @@ class DecisionService:
         champion: Champion,
         policies: Policies | None = None,
         observe: Observe = lambda _stage, _seconds: None,
+        changed: Changed = lambda _transition: None,
         waiting: int = WAITING,
     ) -> None:
-        self.database, self.champion, self._observe = database, champion, observe
+        self.database, self.champion, self._observe, self._changed = database, champion, observe, changed
         self.policies = policies or Policies()
         self._turns = Gathering[_Ask, Decided](
             self._decide, apart=_apart, limit=waiting, waited=lambda seconds: observe("wait", seconds)
@@ -126,7 +121,7 @@ class DecisionService:
         """Decide a group in one transaction: all locks, one reading, decision by decision, one writing.
 
         What is read for a decision belongs into `decision_store.READ`, what one decision changes for the
-        next of its group into `_Ahead`, what is written beside the decisions after `decision_store.add`. A
+        next of its group into `Ahead`, what is written beside the decisions after `decision_store.add`. A
         decision that cannot be made is an exception in its place and stops no other.
         """
         asked = [_asked(ask) for ask in asks]
@@ -154,20 +149,26 @@ class DecisionService:
                     await decision_store.add(connection, decided, lane)
                 kept = [one.keep for one in histories if isinstance(one, Known) and one.keep is not None]
                 await profiles.save(connection, kept)
-                await standings.save(connection, ahead.standings.moved(), lane)
+                moved = ahead.standings.moved()
+                await standings.save(connection, moved, lane)
                 stored = time.perf_counter()
         self._observe("commit", time.perf_counter() - stored)
+        for change in (change for one in moved for change in one.transitions):
+            self._changed(change)
         return [made[i] if i in made else _again(ask, before) for i, ask in enumerate(asks)]
 
-    async def _ahead(self, connection: Connection, asks: Sequence[_Ask], new: Sequence[int]) -> _Ahead:
+    async def _ahead(self, connection: Connection, asks: Sequence[_Ask], new: Sequence[int]) -> Ahead:
         """Take the policy of a group, and read what only that policy needs."""
         instants = [ask.decided_at for ask in asks]
         policy = self.policies.at(max(instants))
         requests = [asks[i].request for i in new]
         found = await used(connection, requests, policy=policy, at=min(instants))
-        return _Ahead(policy, found, Moving(policy))
+        ahead = Ahead(policy, found, Moving(policy))
+        if policy.needs_shop:
+            ahead.shops = await shop_store.read(connection, {one.order.shop_id for one in requests})
+        return ahead
 
-    def _made(self, ask: _Ask, found: Read, history: Known | BadInput, ahead: _Ahead) -> Decided | Exception:
+    def _made(self, ask: _Ask, found: Read, history: Known | BadInput, ahead: Ahead) -> Decided | Exception:
         try:
             if isinstance(history, BadInput):
                 raise history
@@ -175,52 +176,20 @@ class DecisionService:
         except Exception as error:  # whoever asked gets it; the group goes on
             return error
 
-    def _row(self, ask: _Ask, found: Read, history: Known, ahead: _Ahead) -> Decided:
+    def _row(self, ask: _Ask, found: Read, history: Known, ahead: Ahead) -> Decided:
         model, request = self.champion.current(), ask.request
-        buyer_id, as_of = request.buyer_id, request.requested_at
-        buyer = assess_vector(history.vector, buyer_id=buyer_id, as_of=as_of, score=model.score)
-        policy = with_guarantee(ahead.policy, model.guaranteed_cut_off)
-        previous = ahead.tiers.get(buyer_id, found.latest_tier)
-        usage = None
-        if ahead.used is not None:
-            usage = ahead.used.before(request, policy=policy, decided_at=ask.decided_at)
-        standing = ahead.standings.before(buyer_id, found.heard, decided_at=ask.decided_at)
-        made = decide(
-            request,
-            buyer=buyer.evidence,
-            order=found.order,
-            policy=policy,
-            decided_at=ask.decided_at,
-            previous_tier=previous,
-            usage=usage or NOTHING_USED,
-            standing=standing,
+        buyer = assess_vector(
+            history.vector, buyer_id=request.buyer_id, as_of=request.requested_at, score=model.score
         )
+        evidence = Evidence(
+            buyer=buyer, order=found.order, latest_tier=found.latest_tier, heard=found.heard, model=model
+        )
+        made, row = decide_next(request, evidence, ahead, decided_at=ask.decided_at, digest=ask.digest)
         self.champion.saw(
             request.after_sale_id, buyer.vector, points=buyer.evidence.score, version=model.version
         )
-        case = record.Case(
-            decision_id=new_id(ask.decided_at),
-            request=request,
-            decision=made,
-            buyer=buyer,
-            order=found.order,
-            previous_tier=previous,
-            model_version=model.version,
-            catalog_version=str(model.catalog_version),
-            policy=policy,
-            decided_at=ask.decided_at,
-            usage=usage,
-            standing=standing,
-        )
-        row = record.row_of(case, digest=ask.digest)
-        ahead.tiers[buyer_id] = made.tier
-        ahead.standings.after(
-            request, made, heard=found.heard, evidence=buyer.evidence, decided_at=ask.decided_at
-        )
-        if ahead.used is not None:
-            ahead.used.after(request, made, decided_at=ask.decided_at)
-        failed = next((verdict.code for verdict in made.rules if not verdict.passed), None)
-        return Decided(row=row, created=True, failed_rule=failed)
+        failed = tuple([verdict.code for verdict in made.rules if not verdict.passed])
+        return Decided(row=row, created=True, failed_rules=failed)
 
     def in_force(self, model: LoadedModel, now: datetime) -> Policy:
         """Give the policy as it is with a model."""

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
+    from models.deciding.row import DecisionRow
     from serving.replaying import Difference, Replayer
     from serving.store.database import Connection, Database
-    from serving.store.decisions import DecisionRow
 
 ALL = "all"
 PAGE = 500

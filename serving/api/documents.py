@@ -11,8 +11,8 @@ import msgspec
 
 from decisions.limits import MOST_FEN
 from decisions.request import GoodsType, Order, RefundRequest, RefundType, ShippingStatus
+from models.deciding.record import digest
 
-from ..record import digest
 from .schemas import EARLIEST, LATEST
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]

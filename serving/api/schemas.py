@@ -26,8 +26,7 @@ from pydantic_core import PydanticCustomError
 from decisions.limits import MOST_FEN
 from decisions.request import GoodsType, Order, RefundRequest, RefundType, ShippingStatus
 from decisions.standing import State
-
-from ..record import digest
+from models.deciding.record import digest
 
 MAX_INT64: Final = 2**63 - 1
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)

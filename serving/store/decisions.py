@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from decisions.request import OrderEvidence
 from decisions.tiers import Tier
+from models.deciding.row import DecisionRow
 
 from . import chains, profiles, standings
 from .chains import Lane
@@ -19,33 +20,6 @@ from .standings import Heard
 
 if TYPE_CHECKING:
     from .database import Connection
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DecisionRow:
-    """One decision as it is stored; the fields are the table's columns."""
-
-    decision_id: str
-    after_sale_id: str
-    request_digest: bytes
-    buyer_id: str
-    order_id: str
-    shop_id: str
-    outcome: str
-    refund_amount_fen: int
-    score: float
-    p_abuse: float
-    tier: str
-    standing: str
-    model_version: str
-    catalog_version: str
-    policy_version: str
-    propensity: float
-    vector: bytes
-    record: bytes
-    answer: bytes
-    requested_at: datetime
-    decided_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,10 +10,11 @@ import msgspec
 
 from decisions.chain import digest
 from features.skew import Meaning
+from models.deciding.row import DecisionRow
 
 from . import policies
 from .chains import CHAINED, canonical
-from .decisions import COLUMNS, DecisionRow
+from .decisions import COLUMNS
 from .policies import Proposed
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from decisions.shanghai import EPOCH
 from decisions.signals import signal_of_event
 from decisions.standing import FRESH, Signal, Standing, Transition
 from decisions.standing_events import as_event, as_record, from_record
+from models.deciding.moving import Moved
 
 from . import chains
 from .chains import Lane
@@ -57,6 +58,8 @@ ON CONFLICT (buyer_id) DO UPDATE SET state = excluded.state, until = excluded.un
 """
 QUIET: Final = b'{"state":"eligible",', b'{"state":"new",'
 """How the records begin of which time alone changes nothing."""
+SWEEP_SECONDS: Final = 3600.0
+"""What looks at all buyers may take longer than a request may wait."""
 COLUMNS: Final = (*chains.CHAINED["standing_transitions"], *chains.LINK)
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -88,16 +91,6 @@ def _signal(row: dict[str, Any], now: datetime) -> Signal | None:
     for name in ("occurred_at", "recorded_at"):
         row[name] = min(EPOCH + timedelta(microseconds=row[name]), now)
     return signal_of_event(row.pop("kind"), **row)
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """A standing to keep: complete for the snapshot ``seen``, after these transitions."""
-
-    buyer_id: str
-    standing: Standing
-    transitions: Sequence[Transition]
-    seen: str
 
 
 async def read(connection: Connection, buyer_ids: Sequence[str]) -> list[Heard]:
@@ -155,7 +148,7 @@ async def every(connection: Connection) -> AsyncIterator[tuple[str, bytes | None
         SELECT buyer_id, array_agg(event ORDER BY version) AS events FROM standing_transitions GROUP BY 1
     ) AS t USING (buyer_id) ORDER BY buyer_id
     """
-    async for buyer_id, record, events in connection.cursor(query):
+    async for buyer_id, record, events in connection.cursor(query, timeout=SWEEP_SECONDS):
         yield buyer_id, record, list(events)
 
 
@@ -173,4 +166,10 @@ async def due(connection: Connection, now: datetime) -> list[str]:
     ))
     UNION SELECT buyer_id FROM standings WHERE until <= $1 ORDER BY 1
     """
-    return [buyer_id for (buyer_id,) in await connection.fetch(query, now)]
+    return [buyer_id for (buyer_id,) in await connection.fetch(query, now, timeout=SWEEP_SECONDS)]
+
+
+async def everyone(connection: Connection) -> list[str]:
+    """List all buyers of the log."""
+    rows = await connection.fetch("SELECT DISTINCT buyer_id FROM events", timeout=SWEEP_SECONDS)
+    return [buyer_id for (buyer_id,) in rows]

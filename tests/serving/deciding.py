@@ -11,7 +11,7 @@ import asyncpg
 import pyarrow as pa
 
 from decisions.request import RefundRequest
-from serving import record
+from models.deciding import record
 from serving.bulk import load_log
 from serving.champion import Champion
 from serving.service import DecisionService

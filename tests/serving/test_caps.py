@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from decisions.caps import Fact
 from decisions.policy_file import parse
-from serving import record
+from models.deciding import record
 from serving.api.schemas import RefundDecisionIn
 from serving.app import create_app
 from serving.champion import Champion

@@ -13,9 +13,9 @@ import pytest
 from decisions.engine import decide
 from decisions.policy import GUARANTEED, NOTICE
 from decisions.request import BuyerEvidence, OrderEvidence
+from models.deciding.record import policy_of
 from serving.api.schemas import RefundDecisionIn
 from serving.app import create_app
-from serving.record import policy_of
 from serving.settings import Settings
 from tests.serving.conftest import Add, client_of
 from tests.serving.deciding import run

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from alembic import command
 
 from decisions.policy_file import parse
-from serving import auditing, record
+from models.deciding import record
+from serving import auditing
 from serving.auditing import Followed
 from serving.champion import Champion
 from serving.policies import Policies

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 from decisions.engine import Decision
 from decisions.policy import Policy
@@ -12,7 +14,37 @@ from decisions.signals import signals_of_decision
 from decisions.standing import Signal, Standing, Transition
 from decisions.standing_machine import advance
 
-from .store.standings import Heard, Moved
+
+class Heard(Protocol):
+    """A buyer's standing as it is kept, and what it has not heard of yet."""
+
+    @property
+    def seen(self) -> str:
+        """Up to where it is complete, in the words of whoever keeps it."""
+
+    @property
+    def signals(self) -> Sized | None:
+        """What is new; None if nothing is."""
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the record, as it is, says nothing against the buyer and nothing is new."""
+
+    def standing(self) -> Standing:
+        """Read the record."""
+
+    def told(self, now: datetime) -> list[Signal]:
+        """Read the signals, those dated ahead as of now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A standing to keep: complete for the snapshot ``seen``, after these transitions."""
+
+    buyer_id: str
+    standing: Standing
+    transitions: Sequence[Transition]
+    seen: str
 
 
 @dataclass(slots=True)

@@ -17,10 +17,10 @@ from decisions.policy import Policy
 from decisions.request import BuyerEvidence, OrderEvidence, RefundRequest, ShopEvidence
 from decisions.standing import Standing
 from decisions.tiers import Tier
-from models.evidence import BuyerAssessment
-from models.reasons import Reason
 
-from .store.decisions import DecisionRow
+from ..evidence import BuyerAssessment
+from ..reasons import Reason
+from .row import DecisionRow
 
 _encode: Final = msgspec.json.Encoder().encode
 _sorted: Final = msgspec.json.Encoder(order="sorted").encode
@@ -36,9 +36,9 @@ TIER_RULE: Final = (
 """What of a policy makes the tier. Kept with each decision: a cut-off may have come from the model."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class Case:
-    """One decision and everything that it followed from.
+    """One decision and everything that it followed from; not frozen: it lives no longer.
 
     ``usage`` and ``shop`` are there where the policy limits any, ``standing`` where anything was heard.
     """
@@ -100,7 +100,7 @@ def row_of(case: Case, *, digest: bytes) -> DecisionRow:
         catalog_version=case.catalog_version,
         policy_version=case.policy.version,
         propensity=made.propensity,
-        vector=case.buyer.vector.astype("<f8").tobytes(),
+        vector=case.buyer.vector.astype("<f8", copy=False).tobytes(),
         record=_encode(_record(case)),
         answer=_encode(_answer(case)),
         requested_at=request.requested_at,

@@ -1,0 +1,135 @@
+"""A backtest from its files to its report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from decisions.policy import Policy
+from decisions.request import GoodsType
+from features.files import claimed, replacing
+from features.scan import Log
+
+from .budget import FOLDER, changes, verdict
+from .caveats import caveats_of
+from .figures import Scene
+from .history import read_history
+from .judged import Buyers, judge
+from .outcomes import outcomes_of
+from .page import page_of
+from .replay import Models, OnMonth, Run, compute_features, replay
+from .report import plain, report_of
+from .run_record import Inputs, begin
+from .truth import Truth
+
+PAGE: Final = "report.html"
+JSON: Final = "report.json"
+OnStep = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What a backtest is asked.
+
+    Attributes
+    ----------
+    log : Log
+    out : Path
+        The run's folder.
+    policies : sequence of Policy
+        The first is what the others are compared with.
+    truth : Truth or None
+    since, until : datetime, optional
+        Which requests, by when they became known.
+    budget : float, optional
+        Find the cheapest change to the first policy that loses at most so much of a refunded yuan.
+    goods : str, optional
+        What orders hold of which the log does not say it.
+    seed : int
+        Of the intervals.
+    """
+
+    log: Log
+    out: Path
+    policies: Sequence[Policy]
+    truth: Truth | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    budget: float | None = None
+    goods: GoodsType | None = None
+    seed: int = 0
+    memory: int | None = None
+
+
+def backtest(
+    order: Order,
+    models: Models,
+    inputs: Inputs,
+    *,
+    caveats: Sequence[str] = (),
+    on_step: OnStep = lambda _: None,
+    on_month: OnMonth = lambda *_: None,
+) -> dict[str, Any]:
+    """Replay, judge, and write the report into the run's folder; give it as plain values.
+
+    A run that was interrupted goes on where it stopped and ends with the same bytes.
+
+    Raises
+    ------
+    BadInput
+        As `history.read_history` and `run_record.begin`; another run is writing there.
+    """
+    with claimed(order.out, result=order.out):
+        begin(order.out, inputs)
+        on_step("reading the history")
+        history = read_history(order.log, since=order.since, until=order.until, goods=order.goods)
+        on_step("computing the features of every request")
+        compute_features(order.log, history, order.out, memory=order.memory)
+        run = Run(order.out, history, order.policies)
+        on_step("deciding")
+        replay(run, models, on_month=on_month)
+        on_step("judging")
+        scene = _scene(run, order)
+        said = [*caveats, *caveats_of(history, scene.outcomes, order.policies, assumed_goods=order.goods)]
+        report = report_of(run, scene, inputs=asdict(inputs), caveats=said)
+        if order.budget is not None:
+            on_step("looking for the cheapest change")
+            report["budget"] = _cheapest(run, models, order, on_month)
+        on_step("writing the report")
+        _write(report, order.out)
+    return report
+
+
+def _scene(run: Run, order: Order) -> Scene:
+    outcomes = outcomes_of(run.history)
+    buyers = Buyers.of(run.history, order.truth)
+    judged = [judge(run, policy, outcomes, buyers) for policy in run.policies]
+    return Scene.of(run.history, outcomes, buyers, judged, seed=order.seed)
+
+
+def _cheapest(run: Run, models: Models, order: Order, on_month: OnMonth) -> dict[str, Any]:
+    assert order.budget is not None
+    tried = list(changes(run.policies[0]))
+    with_changes = replace(run, policies=[c.policy for c in tried], name=FOLDER)
+    replay(with_changes, models, on_month=on_month)
+    outcomes, buyers = outcomes_of(run.history), Buyers.of(run.history, order.truth)
+    judged = [
+        judge(run, run.policies[0], outcomes, buyers),
+        *(judge(with_changes, c.policy, outcomes, buyers) for c in tried),
+    ]
+    scene = Scene.of(run.history, outcomes, buyers, judged, seed=order.seed)
+    found: dict[str, Any] = plain(verdict(scene, tried, budget=order.budget))
+    return found
+
+
+def _write(report: dict[str, Any], out: Path) -> None:
+    for name, text in (
+        (JSON, json.dumps(report, ensure_ascii=False, indent=1)),
+        (PAGE, page_of(report)),
+    ):
+        with replacing(out / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")

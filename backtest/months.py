@@ -1,0 +1,79 @@
+"""A history's requests cut into months of UTC, each with what is known of its requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from features.catalog import CATALOG
+from models.buyer_score import BuyerScore
+from models.deciding.many import buyer_evidences
+
+from .deciding import Turn
+from .order_evidence import as_evidences
+from .requests import as_requests
+
+Matrix = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Month:
+    """The requests ``[start, stop)`` of a history that came in one month, named as 2026-03."""
+
+    name: str
+    start: int
+    stop: int
+
+
+def months_of(requests: pa.Table) -> list[Month]:
+    """Cut requests, which are in order, into months; those without any are left out."""
+    names = requests["requested_at"].to_numpy().astype("datetime64[M]").astype(str)
+    found, start = np.unique(names, return_index=True)
+    stops = [*start[1:].tolist(), len(names)]
+    return [Month(str(n), a, b) for n, a, b in zip(found, start.tolist(), stops, strict=True)]
+
+
+class Vectors:
+    """Feature vectors of a history's requests, read from their file a piece at a time, in order."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._read: tuple[int, Matrix] | None = None
+
+    def pieces(self, start: int, stop: int) -> Iterator[tuple[int, Matrix]]:
+        """Yield pieces of rows ``[start, stop)`` with the place of their first."""
+        at = 0
+        with pq.ParquetFile(self._path) as file:
+            for group in range(file.num_row_groups):
+                rows = file.metadata.row_group(group).num_rows
+                low, high = max(start, at), min(stop, at + rows)
+                if low < high:
+                    yield low, self._group(file, group)[low - at : high - at]
+                at += rows
+
+    def _group(self, file: pq.ParquetFile, group: int) -> Matrix:
+        """Read a group of rows; the last one is kept, since months share them."""
+        if self._read is None or self._read[0] != group:
+            self._read = group, _matrix(file.read_row_group(group))
+        return self._read[1]
+
+
+def _matrix(table: pa.Table) -> Matrix:
+    return np.column_stack([table[name].to_numpy() for name in CATALOG.names])
+
+
+def turns_of(requests: pa.Table, vectors: Vectors, month: Month, *, score: BuyerScore) -> Iterator[Turn]:
+    """Make the turns of a month: requests, evidence of orders, scored vectors."""
+    for start, matrix in vectors.pieces(month.start, month.stop):
+        rows = requests.slice(start, len(matrix))
+        known = zip(
+            as_requests(rows), as_evidences(rows), buyer_evidences(matrix, score=score), matrix, strict=True
+        )
+        for place, (request, order, buyer, vector) in enumerate(known, start):
+            yield Turn(place, request, order, buyer, vector)

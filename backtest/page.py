@@ -1,0 +1,87 @@
+"""One page for whoever decides on a policy: what it would have done, and what history cannot tell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment
+
+from .pictures import pictures
+
+TEMPLATE: Final = Path(__file__).with_name("report.html.j2")
+FIGURES: Final = (
+    ("requests", "requests", "count"),
+    ("auto", "refunded automatically", "count"),
+    ("auto_share", "… share of all requests", "share"),
+    ("auto_share_in_scope", "… share of those before shipment", "share"),
+    ("good_served", "… share of honest buyers' requests before shipment", "share"),
+    ("abuser_served", "… share of active abusers' requests before shipment", "share"),
+    ("auto_fen", "refunded automatically, yuan", "yuan"),
+    ("hours_saved", "hours of waiting saved", "count"),
+    ("reviews_saved", "merchant reviews saved", "count"),
+    ("reviews_added", "reviews added: history refunded these unseen", "count"),
+    ("disputes_avoided", "disputes before shipment avoided", "count"),
+    ("loss_fen", "known loss, yuan", "yuan"),
+    ("loss_race_fen", "… merchant, by the shipping race", "yuan"),
+    ("loss_merchant_fen", "… merchant, other", "yuan"),
+    ("loss_platform_fen", "… platform", "yuan"),
+    ("loss_buyer_fen", "… buyer", "yuan"),
+    ("worst_fen", "loss in the worst case, yuan", "yuan"),
+    ("loss_rate", "known loss per automatically refunded yuan", "share"),
+    ("worst_loss_rate", "the same in the worst case", "share"),
+    ("differs", "requests decided otherwise than in history", "count"),
+    ("unknown", "… of these, loss not known", "count"),
+)
+OF_TRUTH: Final = (
+    ("abusers", "abusers active meanwhile", "count"),
+    ("caught", "… restricted or revoked", "count"),
+    ("caught_share", "… share", "share"),
+    ("unseen_abusers", "… never, and refunded automatically", "count"),
+    ("days_until_revoked", "days from first abuse to revocation, median", "days"),
+    ("fen_until_revoked", "yuan refunded to each of them automatically, median", "yuan"),
+    ("abuser_auto_fen", "refunded automatically to abusers, yuan", "yuan"),
+    ("revoked", "buyers revoked", "count"),
+    ("revocation_precision", "… share of them who abuse", "share"),
+    ("good_restricted", "honest buyers restricted or revoked", "count"),
+    ("good_days_each", "… for how many days, median", "days"),
+)
+BOTH_WAYS: Final = ("auto_share", "good_served", "abuser_served", "worst_loss_rate", "caught_share")
+
+
+def page_of(report: dict[str, Any]) -> str:
+    """Render the page; everything it shows is inside it."""
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"figure": said, "value": value}
+    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    rows = rows_of(report)
+    return template.render(
+        **report, rows=rows, gaps=BOTH_WAYS, pictures=pictures(report), words={k: w for k, w, _ in rows}
+    )
+
+
+def rows_of(report: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """List the figures that a report has: name, words, unit."""
+    rows = (*FIGURES, *(OF_TRUTH if report["has_truth"] else ()))
+    return [row for row in rows if report["has_truth"] or row[0] not in ("good_served", "abuser_served")]
+
+
+def said(figure: dict[str, Any] | None, unit: str) -> str:
+    """Write a figure with its interval."""
+    if figure is None or figure["value"] is None:
+        return "–"
+    text = value(figure["value"], unit)
+    if figure["low"] is None or figure["low"] == figure["high"]:
+        return text
+    return f"{text} ({value(figure['low'], unit)} to {value(figure['high'], unit)})"
+
+
+def value(number: float | None, unit: str) -> str:
+    """Write a number in its unit; money comes in fen."""
+    if number is None:
+        return "–"
+    if unit == "share":
+        return f"{100 * number:.1f}%"
+    if unit == "days":
+        return f"{number:.1f}"
+    return f"{number / 100 if unit == 'yuan' else number:,.0f}"

@@ -1,0 +1,79 @@
+"""The report of a backtest as plain values: what the page, the JSON file and the MLflow run all show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, is_dataclass
+from typing import Any
+
+from decisions.policy_file import difference
+
+from .compare import front, swapped
+from .figures import Scene, by_archetype, by_slice, over_time
+from .gaming import gaming
+from .replay import Run
+
+
+def report_of(run: Run, scene: Scene, *, inputs: dict[str, Any], caveats: Sequence[str]) -> dict[str, Any]:
+    """Gather everything that there is to say of a run.
+
+    Parameters
+    ----------
+    inputs : dict
+        What went in, see `run_record.Inputs`.
+    caveats : sequence of str
+        What this history cannot tell.
+    """
+    history, outcomes = run.history, scene.outcomes
+    figures = [scene.figures(n) for n in range(len(scene.judged))]
+    served = "good_served" if scene.buyers.truth is not None else "auto_share_in_scope"
+    points = [
+        (one.policy.version, found[served], found["worst_loss_rate"])
+        for one, found in zip(scene.judged, figures, strict=True)
+    ]
+    found: dict[str, Any] = plain(
+        {
+            "inputs": inputs,
+            "history": {
+                "events": history.events,
+                "first": history.first.isoformat(),
+                "last": history.last.isoformat(),
+                "requests": len(history.requests),
+                "incomplete": history.incomplete,
+                "repeated": history.repeated,
+                "before_shipment": int(outcomes.before.sum()),
+                "auto": int((outcomes.before & outcomes.auto).sum()),
+                "found_shipped": int((outcomes.before & outcomes.found_shipped).sum()),
+            },
+            "has_truth": scene.buyers.truth is not None,
+            "served_is": served,
+            "policies": [_policy(run, scene, n, figures[n]) for n in range(len(scene.judged))],
+            "front": front(points),
+            "swaps": [swapped(scene, n) for n in range(1, len(scene.judged))],
+            "caveats": list(caveats),
+        }
+    )
+    return found
+
+
+def _policy(run: Run, scene: Scene, n: int, figures: dict[str, Any]) -> dict[str, Any]:
+    first, one = scene.judged[0].policy, scene.judged[n].policy
+    return {
+        "version": one.version,
+        "changes": [asdict(d) for d in difference(first, one) if d.setting != "version"] if n else [],
+        "figures": figures,
+        "gaps": scene.gaps(n) if n else {},
+        "by_archetype": by_archetype(scene, n),
+        "over_time": over_time(scene, n),
+        "slices": by_slice(scene, n),
+        "gaming": gaming(run, scene, n),
+    }
+
+
+def plain(value: Any) -> Any:
+    """Turn frozen values into those that JSON holds."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {name: plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    if isinstance(value, dict):
+        return {name: plain(one) for name, one in value.items()}
+    return [plain(one) for one in value] if isinstance(value, (list, tuple)) else value

@@ -1,0 +1,127 @@
+"""What a run is made of, written into its folder first: a later run there must be the same to go on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from decisions.policy import NOTICE, SHIPPED, Policy
+from decisions.policy_file import PolicyError, content_id, parse
+from features.catalog import CATALOG
+from features.content import fingerprints_before
+from features.errors import BadInput
+from features.files import replacing
+from features.scan import Log
+
+FILE: Final = "run.json"
+_EVER: Final = np.array([np.iinfo(np.int64).max])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """All that the decisions of a run follow from.
+
+    Attributes
+    ----------
+    log : str
+        Fingerprint of the events, whatever the order of their rows and files.
+    policies : dict of str to str
+        Content id by version.
+    models : str
+        How the scores come about: a version, or how models are trained.
+    since, until : str or None
+        Which requests.
+    goods : str or None
+        What orders hold of which the log does not say it.
+    catalog : str
+    """
+
+    log: str
+    policies: dict[str, str]
+    models: str
+    since: str | None
+    until: str | None
+    goods: str | None
+    catalog: str = CATALOG.version
+
+
+def inputs_of(
+    log: Log,
+    policies: Sequence[Policy],
+    *,
+    models: str,
+    since: datetime | None,
+    until: datetime | None,
+    goods: str | None = None,
+) -> Inputs:
+    """Fingerprint what goes into a run."""
+    return Inputs(
+        log=fingerprints_before(log, _EVER)[0],
+        policies={policy.version: content_id(policy) for policy in policies},
+        models=models,
+        since=None if since is None else since.isoformat(),
+        until=None if until is None else until.isoformat(),
+        goods=None if goods is None else str(goods),
+    )
+
+
+def begin(out: Path, inputs: Inputs) -> bool:
+    """Write the inputs down, or find that an earlier run of the same began here; tell which.
+
+    Raises
+    ------
+    BadInput
+        The folder holds something else.
+    """
+    path = out / FILE
+    if path.exists():
+        before = _read(path)
+        if before != asdict(inputs):
+            changed = ", ".join(k for k, v in asdict(inputs).items() if before.get(k) != v)
+            raise BadInput(f"{out}: holds a run of other inputs ({changed}); name another folder")
+        return True
+    if out.is_dir() and any(file for file in out.iterdir() if file.name[0] != "."):
+        raise BadInput(f"{out}: holds something else than a backtest; name an empty or a new folder")
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(asdict(inputs), indent=1, ensure_ascii=False))
+    return False
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path}: is not the record of a backtest ({error}); remove the folder") from None
+    return found
+
+
+def read_policies(paths: Sequence[Path]) -> list[Policy]:
+    """Read policy files; without any the shipped notice. A file's place may be taken by a shipped version.
+
+    Raises
+    ------
+    BadInput
+        A file is not there or is no policy, with every mistake's line; two have one version.
+    """
+    policies = [_policy(path) for path in paths] or [NOTICE]
+    versions = [policy.version for policy in policies]
+    if twice := next((v for v in versions if versions.count(v) > 1), None):
+        raise BadInput(f"two policies have the version {twice}; give each a name of its own")
+    return policies
+
+
+def _policy(path: Path) -> Policy:
+    if str(path) in ("notice", *SHIPPED) and not path.exists():
+        return SHIPPED.get(str(path), NOTICE)
+    try:
+        return parse(path.read_text(encoding="utf-8"), source=str(path))
+    except PolicyError as error:
+        raise BadInput(str(error)) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: cannot be read as a policy ({error})") from error

@@ -1,0 +1,138 @@
+"""Models of a backtest: one for all months, or one a month that has learned from what was known by then."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.catalog import CATALOG
+from features.errors import BadInput
+from features.events import SCHEMA
+from features.files import replacing
+from features.scan import Log, batches
+from models.buyer_score import BuyerScore
+from training.examination import fitted, lesson_of
+from training.findings import findings_of
+from training.fit import OneClassOnly
+from training.labels import AbuseLabel
+from training.splits import NoMatureSnapshot
+from training.window import newest_window
+
+from .replay import Scorer
+
+FOLDER: Final = "models"
+OnModel = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A model that a backtest trained for a month."""
+
+    score: BuyerScore
+    version: str
+    guaranteed_cut_off: float | None
+    known_until: str
+    catalog_version: str | None = CATALOG.version
+
+
+class WalkForward:
+    """Trains a model for each month, as a retraining on its first day would have.
+
+    The newest complete label window by then is learned from: labels with their maturity. Models are kept in
+    the run's folder, so that a run that goes on does not train again.
+
+    Parameters
+    ----------
+    log : Log
+        Parquet.
+    out : Path
+        The run's folder.
+    seed : int
+    proves : bool
+        Whether a policy asks for the cut-off that each model proves.
+    """
+
+    def __init__(
+        self, log: Log, out: Path, *, seed: int = 0, proves: bool = False, on_model: OnModel = lambda _: None
+    ) -> None:
+        self._log, self._folder, self._seed, self._proves = log, out / FOLDER, seed, proves
+        self._on_model = on_model
+
+    def first(self, months: Sequence[str]) -> str:
+        """Name the first month for which a model can be trained.
+
+        Raises
+        ------
+        BadInput
+            There is none; says what the last attempt lacked.
+        """
+        lacking: BadInput | None = None
+        for month in months:
+            try:
+                self.of(month)
+                return month
+            except (NoMatureSnapshot, OneClassOnly) as error:
+                lacking = error
+        raise BadInput(f"no month can be decided by a model of its own time: {lacking}")
+
+    @lru_cache(maxsize=2)  # noqa: B019 - lives as long as one run
+    def of(self, month: str) -> Scorer:
+        """Give the model of a month; NoMatureSnapshot if nothing could be learned by then."""
+        folder = self._folder / month
+        if not (folder / "about.json").exists():
+            self._on_model(month)
+            self._train(month, folder)
+        about = json.loads((folder / "about.json").read_text())
+        return Trained(
+            score=BuyerScore.load(folder / "score"),
+            version=f"walk-{month}",
+            guaranteed_cut_off=about["guaranteed_cut_off"],
+            known_until=about["known_until"],
+        )
+
+    @cached_property
+    def _events(self) -> pa.Table:
+        return pa.concat_tables(
+            pa.Table.from_batches([batch]).cast(SCHEMA) for batch in batches(self._log, SCHEMA.names)
+        )
+
+    def _train(self, month: str, folder: Path) -> None:
+        until = datetime.fromisoformat(f"{month}-01").replace(tzinfo=UTC)
+        label = AbuseLabel()
+        window = newest_window(self._events, label=label, seed=self._seed, until=until)
+        lesson = lesson_of(window, label=label, seed=self._seed)
+        score = fitted(lesson)
+        cut_off = None
+        if self._proves:
+            train, test = lesson.learned, lesson.judged
+            found = findings_of(window.log, score=score, train=train, test=test, label=label, seed=self._seed)
+            cut_off = found.guarantee.cut_off
+        score.save(folder / "score")
+        about = {"guaranteed_cut_off": cut_off, "known_until": window.complete_at.isoformat()}
+        with replacing(folder / "about.json") as temporary:
+            temporary.write_text(json.dumps(about))
+
+
+def months_between(log: Log, since: datetime | None, until: datetime | None) -> list[str]:
+    """Name the months of a log from one instant on, or from its first event, to another."""
+    ends = [pc.min_max(batch.column("recorded_at")) for batch in batches(log, ["recorded_at"]) if len(batch)]
+    if not ends:
+        raise BadInput(f"{log.name}: holds no events; there is nothing to replay")
+    first = since or min(end["min"].as_py() for end in ends)
+    last = max(end["max"].as_py() for end in ends) if until is None else until - timedelta(microseconds=1)
+    if since is not None and since < (begins := min(end["min"].as_py() for end in ends)):
+        raise BadInput(
+            f"{log.name}: the history begins {begins.isoformat()}, after the first decision asked for "
+            f"({since.isoformat()}); begin later or give a longer history"
+        )
+    names = np.arange(np.datetime64(f"{first:%Y-%m}"), np.datetime64(f"{last:%Y-%m}") + 1)
+    return [str(name) for name in names]

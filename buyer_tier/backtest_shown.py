@@ -1,0 +1,48 @@
+"""A backtest's report in the terminal."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from rich.table import Table
+
+from backtest.page import rows_of, said
+
+SHOWN: Final = (
+    "requests",
+    *("auto_share", "good_served", "hours_saved", "reviews_saved", "disputes_avoided"),
+    *("loss_fen", "loss_race_fen", "loss_platform_fen", "worst_fen", "worst_loss_rate", "unknown"),
+    *("abusers", "caught", "days_until_revoked", "revocation_precision", "good_restricted"),
+)
+
+
+def table_of(report: dict[str, Any]) -> Table:
+    """Lay the figures of a report out, a column a policy."""
+    table = Table()
+    table.add_column("")
+    for policy in report["policies"]:
+        table.add_column(policy["version"], justify="right", overflow="fold")
+    for name, words, unit in rows_of(report):
+        if name in SHOWN:
+            cells = [said(policy["figures"][name], unit) for policy in report["policies"]]
+            table.add_row(words.removeprefix("… "), *cells)
+    return table
+
+
+def lines_of(report: dict[str, Any]) -> list[str]:
+    """Say who changes, what keeps the budget, and what the history cannot tell."""
+    lines = []
+    for swap in report["swaps"]:
+        gained, lost = swap["gained"], swap["lost"]
+        lines.append(
+            f"{swap['after']} instead of {swap['before']}: {gained['requests']:,} more refunded at once, "
+            f"{lost['requests']:,} no longer, {swap['kept']:,} as before"
+        )
+    if budget := report.get("budget"):
+        best = budget["cheapest"]
+        change = (
+            f"{best['setting']} {best['before']:g} → {best['after']:g}" if best else "none of those tried"
+        )
+        keeps = "kept as it is" if budget["kept_already"] else f"cheapest change: {change}"
+        lines.append(f"a loss budget of {budget['budget']:.1%}: {keeps}")
+    return [*lines, *(f"note: {caveat}" for caveat in report["caveats"])]

@@ -1,0 +1,46 @@
+"""Many vectors scored at once: the very bits that one at a time gives."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from decisions.request import BuyerEvidence
+from features.catalog import CATALOG
+from features.compile import Catalog
+
+from .. import trees
+from ..buyer_score import BuyerScore
+from ..scale import points_of
+
+
+def buyer_evidences(
+    vectors: npt.NDArray[np.float64], *, score: BuyerScore, catalog: Catalog = CATALOG
+) -> list[BuyerEvidence]:
+    """Score vectors and read off them what `models.evidence.buyer_evidence` reads off one.
+
+    Parameters
+    ----------
+    vectors : float64 (n, n_features)
+    score : BuyerScore
+        Trained on the same catalog.
+    """
+    if not len(vectors):
+        return []
+    p = score.calibrator_.probability(trees.margin(score.booster_, np.ascontiguousarray(vectors)))
+    completed = vectors[:, catalog.index["orders_completed_count_life"]]
+    tenure = vectors[:, catalog.index["days_since_first_order_paid"]]
+    abuse = vectors[:, catalog.index["abuse_standing_distinct_life"]] != 0
+    rows = zip(
+        points_of(p).tolist(), p.tolist(), completed.tolist(), tenure.tolist(), abuse.tolist(), strict=True
+    )
+    return [
+        BuyerEvidence(
+            score=points,
+            p_abuse=chance,
+            completed_orders=int(orders),
+            tenure_days=None if days != days else days,
+            abuse_confirmed=confirmed,
+        )
+        for points, chance, orders, days, confirmed in rows
+    ]

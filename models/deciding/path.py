@@ -1,0 +1,133 @@
+"""One decision after another: what is known goes in, the record comes out and the next is told of it.
+
+Who asks brings what is known: the service reads it from its store, a replay keeps it in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from decisions.caps import NOTHING_USED
+from decisions.engine import Decision, decide
+from decisions.ids import decision_id
+from decisions.policy import Policy, with_guarantee
+from decisions.request import UNKNOWN_SHOP, OrderEvidence, RefundRequest, ShopEvidence
+from decisions.tiers import Tier
+
+from ..evidence import BuyerAssessment
+from . import record
+from .moving import Heard, Moving
+from .row import DecisionRow
+from .using import Used
+
+
+class Model(Protocol):
+    """What a decision says of the model that scored."""
+
+    @property
+    def version(self) -> str:
+        """The registered version."""
+
+    @property
+    def catalog_version(self) -> str | None:
+        """The features' version."""
+
+    @property
+    def guaranteed_cut_off(self) -> float | None:
+        """Points that a policy which leaves the cut-off to the model uses."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Evidence:
+    """What is known when a request comes. Not frozen: one is made for every decision and lives no longer.
+
+    Attributes
+    ----------
+    buyer : BuyerAssessment
+        By what was known before `request.requested_at`.
+    order : OrderEvidence
+        What the log and earlier decisions say of the order.
+    latest_tier : str or None
+        Of the buyer's newest decision, among those kept.
+    heard : Heard
+        The buyer's standing.
+    model : Model
+        The one that scored.
+    """
+
+    buyer: BuyerAssessment
+    order: OrderEvidence
+    latest_tier: Tier | None
+    heard: Heard
+    model: Model
+
+
+@dataclass(slots=True)
+class Ahead:
+    """The policy of a group of decisions, and what those made but not kept yet change for the next.
+
+    ``tiers`` is by buyer; ``used`` is None where the policy limits nothing, ``shops`` where it asks for none.
+    """
+
+    policy: Policy
+    used: Used | None
+    standings: Moving
+    tiers: dict[str, Tier] = field(default_factory=dict)
+    shops: Mapping[str, ShopEvidence] | None = None
+
+
+def decide_next(
+    request: RefundRequest, found: Evidence, ahead: Ahead, *, decided_at: datetime, digest: bytes
+) -> tuple[Decision, DecisionRow]:
+    """Decide, write the record, and let the next decision of the group know.
+
+    Parameters
+    ----------
+    digest : bytes
+        What the request means, see `record.digest`.
+    """
+    model, buyer_id, evidence = found.model, request.buyer_id, found.buyer.evidence
+    policy = with_guarantee(ahead.policy, model.guaranteed_cut_off)
+    previous = ahead.tiers.get(buyer_id, found.latest_tier)
+    usage = None
+    if ahead.used is not None:
+        usage = ahead.used.before(request, policy=policy, decided_at=decided_at)
+    shop = None
+    if ahead.shops is not None:
+        shop = ahead.shops.get(request.order.shop_id, UNKNOWN_SHOP)
+    standing = ahead.standings.before(buyer_id, found.heard, decided_at=decided_at)
+    made = decide(
+        request,
+        buyer=evidence,
+        order=found.order,
+        policy=policy,
+        decided_at=decided_at,
+        previous_tier=previous,
+        usage=usage or NOTHING_USED,
+        standing=standing,
+        shop=shop or UNKNOWN_SHOP,
+    )
+    case = record.Case(
+        decision_id=decision_id(decided_at, request.after_sale_id),
+        request=request,
+        decision=made,
+        buyer=found.buyer,
+        order=found.order,
+        previous_tier=previous,
+        model_version=model.version,
+        catalog_version=str(model.catalog_version),
+        policy=policy,
+        decided_at=decided_at,
+        usage=usage,
+        shop=shop,
+        standing=standing,
+    )
+    row = record.row_of(case, digest=digest)
+    ahead.tiers[buyer_id] = made.tier
+    ahead.standings.after(request, made, heard=found.heard, evidence=evidence, decided_at=decided_at)
+    if ahead.used is not None:
+        ahead.used.after(request, made, decided_at=decided_at)
+    return made, row

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from backtest.history import History, read_history
+from backtest.marketplace import Market
+from backtest.order_evidence import as_evidences
+from backtest.requests import as_requests, refund_requests
+from features.errors import BadInput
+from features.log import write_log
+from models.evidence import order_evidence
+from tests.backtest.scenes import DAY, END, START, case, event, table
+
+
+def read(rows: list[dict[str, Any]], folder: Path) -> History:
+    write_log(table(rows), folder)
+    return read_history(folder)
+
+
+def test_what_was_known_of_every_order_is_what_the_service_would_read_one_at_a_time(
+    market: Market, log: Path
+) -> None:
+    history = read_history(log)
+    of_buyer = defaultdict(list)
+    for row in market.events.to_pylist():
+        of_buyer[row["buyer_id"]].append(row)
+    for request, found in zip(as_requests(history.requests), as_evidences(history.requests), strict=True):
+        rows = of_buyer[request.buyer_id]
+        expected = order_evidence(
+            rows,
+            buyer_id=request.buyer_id,
+            order_id=request.order.order_id,
+            as_of=request.requested_at,
+        )
+        assert found == expected
+    assert len(history.requests) > 400
+
+
+def test_an_order_that_another_buyer_has_too_is_seen_as_such(tmp_path: Path) -> None:
+    other = event("other", "order_paid", START, buyer_id="other", order_id="o1")
+    history = read([*case(1), *case(2), other, *END], tmp_path)
+    assert [e.of_another_buyer for e in as_evidences(history.requests)] == [True, False]
+
+
+def test_the_order_of_the_files_rows_changes_nothing(log: Path, shuffled: Path) -> None:
+    assert read_history(log).requests.equals(read_history(shuffled).requests)
+
+
+def test_a_history_gives_the_requests_that_the_after_sale_system_would_send(
+    market: Market, log: Path
+) -> None:
+    history = read_history(log)
+    sent = refund_requests(market.events, since=history.first, until=history.last + DAY)
+    assert tuple(as_requests(history.requests)) == sent.items
+
+
+def test_an_after_sale_that_is_asked_twice_is_decided_once(tmp_path: Path) -> None:
+    again = case(1)[1] | {"event_id": "again", "recorded_at": START + 2 * DAY}
+    history = read([*case(1), again, *END], tmp_path)
+    assert (len(history.requests), history.repeated, history.incomplete) == (1, 1, 0)
+
+
+def test_a_request_whose_order_was_never_paid_is_counted_as_incomplete(tmp_path: Path) -> None:
+    rows = [row for row in case(1) if row["kind"] != "order_paid"]
+    history = read([*rows, *case(2), *END], tmp_path)
+    assert (len(history.requests), history.incomplete) == (1, 1)
+
+
+def test_a_history_that_starts_after_the_first_decision_asked_for_is_refused(tmp_path: Path) -> None:
+    write_log(table([*case(1), *END]), tmp_path)
+    with pytest.raises(BadInput, match="begins 2026-01-01T01:00:00"):
+        read_history(tmp_path, since=START)
+    assert len(read_history(tmp_path, since=START + timedelta(hours=1)).requests) == 1
+
+
+def test_an_answer_before_its_question_is_refused(tmp_path: Path) -> None:
+    early = {"recorded_at": START + DAY, "occurred_at": START}
+    rows = case(1, ("refund_granted", early))
+    with pytest.raises(BadInput, match=r"out of order: 1 answers became known before .* a1"):
+        read([*rows, *END], tmp_path)
+
+
+def test_an_empty_log_is_refused(tmp_path: Path) -> None:
+    write_log(table([]), tmp_path)
+    with pytest.raises(BadInput, match="no events"):
+        read_history(tmp_path)
+
+
+def test_goods_that_the_log_does_not_name_are_those_that_the_user_states(tmp_path: Path) -> None:
+    rows = [row | {"goods_type": None} for row in [*case(1), *END]]
+    write_log(table(rows), tmp_path)
+    assert read_history(tmp_path).incomplete == 1
+    found = read_history(tmp_path, goods="physical").requests
+    assert found["goods_type"].to_pylist() == ["physical"]
+    assert isinstance(found, pa.Table)

@@ -1,0 +1,95 @@
+"""The verb `backtest` as its users type it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from backtest.backtest import Order
+from backtest.backtest import backtest as run
+from backtest.marketplace import MarketConfig, simulate
+from backtest.replay import Fixed
+from backtest.run_record import inputs_of, read_policies
+from backtest.truth import read_truth
+from buyer_tier.cli import app
+from features.errors import BadInput
+from features.files import replacing
+from features.log import write_log, write_table
+from features.scan import open_log
+from tests.backtest.scenes import small_model
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    market = simulate(MarketConfig(buyers=150, days=240, abuse_rate=0.2, seed=3))
+    folder = tmp_path_factory.mktemp("market")
+    write_log(market.events, folder)
+    with replacing(folder / "truth.parquet") as temporary:
+        write_table(market.truth, temporary, kind=".parquet")
+    return folder
+
+
+def refusal(*arguments: str | Path) -> str:
+    with pytest.raises(BadInput) as refused:
+        CliRunner().invoke(app, ["backtest", *map(str, arguments)], catch_exceptions=False)
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+def test_a_report_shows_exactly_the_one_rule_that_was_changed(log: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text('version = "a"\nquality_score_min = 700')
+    (tmp_path / "b.toml").write_text('version = "b"\nquality_score_min = 700\ncap_fen = 15_000')
+    policies = read_policies([tmp_path / "a.toml", tmp_path / "b.toml"])
+    opened, out = open_log(log), tmp_path / "out"
+    order = Order(
+        log=opened, out=out, policies=policies, truth=read_truth(log / "truth.parquet"), budget=0.05
+    )
+    inputs = inputs_of(opened, policies, models="test", since=None, until=None)
+    report = run(order, Fixed(small_model()), inputs)
+    assert [d["setting"] for d in report["policies"][1]["changes"]] == ["cap_fen"]
+    swap = report["swaps"][0]
+    assert (swap["gained"]["requests"], swap["lost"]["requests"] > 5) == (0, True)
+    for band in report["policies"][1]["slices"]["amount"]:
+        if band["amount"] in ("200–300 yuan", "300 yuan and more"):
+            assert band["auto"] == 0
+    page = (out / "report.html").read_text()
+    assert "http" not in page.replace("http-equiv", "")
+    assert "What history cannot tell" in page
+    assert "cap_fen" in page
+    assert json.loads((out / "report.json").read_text()) == report
+    again = run(order, Fixed(small_model()), inputs)
+    assert again == report
+
+
+def test_bad_input_is_said_in_one_line(log: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_text('version = "bad"\n\ncap_fenn = 3')
+    said = refusal("--events", log, "--policy", tmp_path / "bad.toml")
+    assert "bad.toml:3: cap_fenn is not a setting; did you mean cap_fen?" in said
+    assert "cannot be read as a policy" in refusal("--events", log, "--policy", tmp_path / "none.toml")
+    assert "begins 2025" in refusal("--events", log, "--since", "2020-01-01")
+    assert "no such file" in refusal("--events", tmp_path / "nothing")
+    assert "is not before" in refusal("--events", log, "--since", "2025-09-01", "--until", "2025-08-01")
+    assert "0 to 1" in refusal("--events", log, "--loss-budget", "5")
+
+
+def test_a_model_that_the_registry_lacks_is_refused(
+    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BUYER_TIER_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert "no champion" in refusal("--events", log, "--model", "champion")
+    assert "has no version 9" in refusal("--events", log, "--model", "9")
+
+
+def test_a_folder_with_another_run_is_left_alone(log: Path, tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("dear")
+    policies = read_policies([])
+    opened = open_log(log)
+    order = Order(log=opened, out=tmp_path, policies=policies)
+    inputs = inputs_of(opened, policies, models="test", since=None, until=None)
+    with pytest.raises(BadInput, match="holds something else than a backtest"):
+        run(order, Fixed(small_model()), inputs)
+    assert [path.name for path in tmp_path.iterdir() if path.name != ".lock"] == ["letter.txt"]

@@ -1,0 +1,170 @@
+"""The service and a replay, given the same history: the same decisions to the byte."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from backtest.history import History, read_history
+from backtest.marketplace import MarketConfig, simulate
+from backtest.parts import DECISIONS, read_decisions, read_moves
+from backtest.replay import Fixed, Run, compute_features, replay
+from backtest.requests import as_requests
+from decisions.policy import NOTICE, Policy
+from decisions.policy_file import parse
+from features.catalog import CATALOG
+from features.events import TIMESTAMP
+from features.log import write_log
+from models.buyer_score import BuyerScore
+from models.deciding import record
+from models.deciding.row import DecisionRow
+from models.registry import LoadedModel
+from serving.champion import Champion
+from serving.policies import Policies
+from serving.service import DecisionService
+from serving.store import events as event_store
+from serving.store import standings
+from serving.store.database import Database
+from tests.serving.scenes import FakeModels
+
+GUARDED = parse(
+    """
+    version = "guarded"
+    quality_score_min = 650
+    low_score_max = 600
+    caps = {refunds_per_day = 1, fen_per_7_days = 40_000, refunds_per_30_days = 4}
+    open_cases.one_at_a_time = true
+    credit_line.quality = 40_000
+    budgets = {shop_loss_fen_per_7_days = 5_000, platform_loss_fen_per_30_days = 90_000}
+
+    [standing]
+    watch_points = 2
+    restrict_points = 4
+    revoke_points = 8
+    strike_half_life_days = 60
+    watch_below_score = 640
+    watch_hysteresis_points = 10
+    points = {dispute_lost = 2, found_shipped = 2, cap_hit = 2}
+    """,
+    source="test",
+)
+GENEROUS = parse(
+    'version = "generous"\nquality_score_min = 320\nlow_score_max = 305\nmin_completed_orders = 0',
+    source="test",
+)
+
+
+class Fitted(FakeModels):
+    def __init__(self, score: BuyerScore) -> None:
+        super().__init__()
+        self.score = score
+
+    def load(self, version: str) -> LoadedModel:
+        return LoadedModel(self.score, "buyer-score", version, "run", CATALOG.version)
+
+
+@pytest.fixture(scope="module")
+def score() -> BuyerScore:
+    random = np.random.default_rng(0)
+    rows = pd.DataFrame(
+        random.poisson(1.0, (2000, CATALOG.n_features)).astype(float), columns=list(CATALOG.names)
+    )
+    chance = 1 / (1 + np.exp(7 - 1.2 * rows["cancellations_count_30d"]))
+    return BuyerScore(max_trees=30).fit(rows, (random.random(2000) < chance).astype(int))
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small market with many abusers, and some orders that are asked about again, also by another."""
+    market = simulate(MarketConfig(buyers=90, days=300, abuse_rate=0.4, seed=3))
+    folder = tmp_path_factory.mktemp("log")
+    more = [_asked_again(market.events), _found_shipped(market.events)]
+    write_log(pa.concat_tables([market.events, *more]), folder)
+    return folder
+
+
+def _asked_again(events: pa.Table) -> pa.Table:
+    """Ask again for every fifth order, an hour later, every second time for another buyer."""
+    rows = events.filter(pc.equal(events["kind"], "refund_requested")).to_pylist()[::5]
+    for n, row in enumerate(rows):
+        row["event_id"], row["after_sale_id"] = f"again-{n}", f"again-{n}"
+        for name in ("occurred_at", "recorded_at"):
+            row[name] += pd.Timedelta(hours=1)
+        if n % 2:
+            row["buyer_id"] = "b0000001"
+    return pa.Table.from_pylist(rows, schema=events.schema)
+
+
+def _found_shipped(events: pa.Table) -> pa.Table:
+    """Let every fourth refund before shipment be found shipped a day later."""
+    before = pc.and_(pc.equal(events["kind"], "refund_granted"), pc.equal(events["stage"], "before_shipment"))
+    rows = events.filter(before).to_pylist()[::4]
+    for n, row in enumerate(rows):
+        row |= {"event_id": f"found-{n}", "kind": "refund_found_shipped", "fault": None}
+        for name in ("occurred_at", "recorded_at"):
+            row[name] += pd.Timedelta(days=1)
+    return pa.Table.from_pylist(rows, schema=events.schema)
+
+
+@pytest.mark.parametrize("policy", [NOTICE, GUARDED, GENEROUS], ids=lambda p: p.version)
+def test_the_service_and_the_replay_give_the_same_decisions_byte_for_byte(
+    url: str, log: Path, tmp_path: Path, score: BuyerScore, policy: Policy
+) -> None:
+    models = Fitted(score)
+    history = read_history(log)
+    compute_features(log, history, tmp_path)
+    run = Run(tmp_path, history, [policy])
+    replay(run, Fixed(models.load("7")))
+    names = [field.name for field in fields(DecisionRow) if field.name in DECISIONS.names]
+    months = [month.name for month in run.months]
+    replayed = read_decisions(run.folder(policy), months, names).to_pylist()
+
+    rows, transitions = asyncio.run(_served(url, log, history, models, policy))
+    served = [{name: getattr(row, name) for name in names} for row in rows]
+    assert len(served) == len(replayed) > 250
+    assert {row["outcome"] for row in served} == {"auto_refund", "manual_review"}
+    for one, other in zip(served, replayed, strict=True):
+        assert one == other
+    moved = read_moves(run.folder(policy), months, ["buyer_id", "version", "event"]).to_pylist()
+    known = {(m["buyer_id"], m["version"]): m["event"] for m in moved}
+    assert all(known[key] == event for key, event in transitions.items())
+    if policy is GUARDED:
+        failed = {rule.code for row in rows for rule in record.rules_of(row.answer) if not rule.passed}
+        assert failed >= {"caps", "credit_line", "budget", "standing", "agrees_with_history"}
+
+
+async def _served(
+    url: str, log: Path, history: History, models: Fitted, policy: Policy
+) -> tuple[Sequence[DecisionRow], dict[tuple[str, int], bytes]]:
+    """Ask the real service in order; before each request it is told what became known since the last."""
+    events = pa.parquet.read_table(log / "events.parquet").sort_by("recorded_at")
+    recorded = events["recorded_at"].cast(pa.int64()).to_numpy()
+    database = Database(url, size=2, timeout=20)
+    champion = Champion(models, poll_seconds=60)
+    champion.refresh()
+    await database.open()
+    rows, told = [], 0
+    try:
+        service = DecisionService(database=database, champion=champion, policies=Policies(policy))
+        for request in as_requests(history.requests):
+            at = request.requested_at
+            known = int(np.searchsorted(recorded, pa.scalar(at, TIMESTAMP).value, side="left"))
+            if known > told:
+                async with database.transaction() as connection:
+                    await event_store.append(connection, events.slice(told, known - told))
+                told = known
+            digest = record.digest(request, dated=True)
+            rows.append((await service.decide(request, digest=digest, decided_at=at)).row)
+        async with database.transaction() as connection:
+            kept = [(buyer_id, list(made)) async for buyer_id, _, made in standings.every(connection)]
+    finally:
+        await database.close()
+    return rows, {(b, n): event for b, made in kept for n, event in enumerate(made, 1)}
