@@ -68,7 +68,7 @@ def share_of_buyers(rows: Dataset, share: float, *, seed: int) -> Dataset:
     """Keep all rows of some buyers, drawn at random, those of shorter windows too."""
     buyers = np.unique(np.concatenate([rows.buyer, *(part.rows.buyer for part in rows.newer)]))
     drawn = np.random.default_rng(seed).permutation(buyers)[: max(1, round(share * len(buyers)))]
-    return _of_each(rows, lambda part: part.where(np.isin(part.buyer, drawn)))
+    return of_each(rows, lambda part: part.where(np.isin(part.buyer, drawn)))
 
 
 def tables(found: Curves) -> Iterator[Table]:
@@ -115,11 +115,14 @@ def plot(found: Sequence[Curves], path: Path) -> None:
 
 
 def _plot_curve(axis: Any, drawn: Drawn, measure: str) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     values = np.array([[drawn.of(_share(s, seed), measure).value for seed in SEEDS] for s in SHARES])
     axis.fill_between(SHARES, values.min(axis=1), values.max(axis=1), alpha=0.25, linewidth=0)
     axis.plot(SHARES, values.mean(axis=1), marker="o")
     axis.set(title=f"{drawn.dataset}: {SHORT[measure]}", xlabel="share of the buyers learned from")
     axis.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+    axis.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     axis.yaxis.set_major_formatter("{x:.3f}")
     axis.grid(axis="y", color="#e5e7eb")
 
@@ -166,19 +169,20 @@ def _on_share(share: float, seed: int) -> Scores:
 
 def _without(names: Sequence[str]) -> Scores:
     def answer(trial: Trial) -> np.ndarray[Any, Any]:
-        train = _of_each(trial.train, lambda part: _blanked(part, names))
-        return ours(replace(trial, train=train, test=_blanked(trial.test, names)))
+        train = of_each(trial.train, lambda part: blanked(part, names))
+        return ours(replace(trial, train=train, test=blanked(trial.test, names)))
 
     return answer
 
 
-def _of_each(rows: Dataset, cut: Callable[[Dataset], Dataset]) -> Dataset:
+def of_each(rows: Dataset, cut: Callable[[Dataset], Dataset]) -> Dataset:
     """Do the same with the rows and with those of shorter windows that are learned from besides."""
     newer = tuple(replace(part, rows=cut(part.rows)) for part in rows.newer)
     return replace(cut(rows), newer=newer)
 
 
-def _blanked(rows: Dataset, names: Sequence[str]) -> Dataset:
+def blanked(rows: Dataset, names: Sequence[str]) -> Dataset:
+    """Make some columns undefined."""
     gone = pd.DataFrame(np.nan, index=rows.X.index, columns=list(names))
     X = pd.concat([rows.X.drop(columns=list(names)), gone], axis=1)[list(rows.X.columns)]
     return replace(rows, X=X)

@@ -51,6 +51,8 @@ class LoadedModel:
     ----------
     guaranteed_cut_off : float or None
         Points from which on the quality tier keeps its budget; None where none is proven or nobody asked.
+    registered_at : float or None
+        Seconds since 1970.
     """
 
     score: BuyerScore
@@ -59,6 +61,7 @@ class LoadedModel:
     run_id: str
     catalog_version: str | None
     guaranteed_cut_off: float | None = None
+    registered_at: float | None = None
 
 
 @dataclass(frozen=True)
@@ -239,7 +242,15 @@ class Registry:
             )
             score = self._checked(Path(local) / "data" / "buyer_score", found)
         version, catalog = str(found.version), score.catalog_version
-        return LoadedModel(score, self.name, version, found.run_id, catalog, guaranteed_cut_off=cut_off)
+        return LoadedModel(
+            score,
+            self.name,
+            version,
+            found.run_id,
+            catalog,
+            guaranteed_cut_off=cut_off,
+            registered_at=found.creation_timestamp / 1000,
+        )
 
     def _checked(self, directory: Path, found: Any) -> BuyerScore:
         if found.tags.get(SELF_CHECK_TAG) and not (directory / FILE).exists():

@@ -78,6 +78,7 @@ def create_app(
         champion=champion,
         policies=policies,
         observe=metrics.stage,
+        changed=metrics.moved,
         waiting=settings.waiting_limit,
     )
     app.state.scoring = ScoringService(

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from models.buyer_score import BuyerScore
 from models.registry import Registry
 
 from .champion import Champion
@@ -50,6 +51,19 @@ async def _champion(settings: Settings) -> Champion:
     champion = Champion(Registry(settings.tracking_uri), poll_seconds=settings.model_poll_seconds)
     await asyncio.to_thread(champion.refresh)
     return champion
+
+
+def score_in_charge(settings: Settings) -> BuyerScore:
+    """Load the champion's score.
+
+    Raises
+    ------
+    Unavailable
+        There is no champion, or it cannot be loaded.
+    """
+    champion = Champion(Registry(settings.tracking_uri), poll_seconds=settings.model_poll_seconds)
+    champion.refresh()
+    return champion.current().score
 
 
 async def policies_of(settings: Settings, database: Database) -> Policies:

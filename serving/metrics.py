@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, Metric, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
+
+from decisions.standing import Transition
 
 from .service import Decided
 from .store.skew_checks import SkewCheck
@@ -51,6 +54,35 @@ class Metrics:
         self._events = Counter(
             "buyer_tier_events", "Events sent, by what became of them.", ("status",), registry=self.registry
         )
+        self._failed = Counter(
+            "buyer_tier_rules_failed",
+            "New decisions by each rule failed; `caps`, `open_case`, `credit_line`, `budget` are limits hit.",
+            ("rule",),
+            registry=self.registry,
+        )
+        self._standings = Counter(
+            "buyer_tier_standing_changes",
+            "Changes of standings by this service, by state before and after and by rule.",
+            ("from_state", "to_state", "rule"),
+            registry=self.registry,
+        )
+        self._model = Gauge(
+            "buyer_tier_model_registered_timestamp_seconds",
+            "When the model in charge was registered; now less this is its age.",
+            ("version",),
+            registry=self.registry,
+        )
+        self._arrived = Gauge(
+            "buyer_tier_history_last_arrival_timestamp_seconds",
+            "When the event log last grew.",
+            registry=self.registry,
+        )
+        self._lag = Gauge(
+            "buyer_tier_history_lag_seconds",
+            "How long after being recorded by the platform the newest events came in, their median.",
+            registry=self.registry,
+        )
+        self.history(None, None)
         # finding a child takes longer than counting on it; the label values are few
         self._request = lru_cache(MANY)(self._requests.labels)
         self._request_seconds = lru_cache(MANY)(self._latency.labels)
@@ -65,8 +97,14 @@ class Metrics:
         self._request_seconds(method, route).observe(seconds)
 
     def decided(self, decided: Decided) -> None:
-        """Count a new decision."""
+        """Count a new decision and every rule that it failed."""
         self._decision(decided.row.outcome, decided.failed_rule or "none").inc()
+        for rule in decided.failed_rules:
+            self._failed.labels(rule).inc()
+
+    def moved(self, changed: Transition) -> None:
+        """Count a change of a standing."""
+        self._standings.labels(changed.from_state, changed.to_state, changed.rule).inc()
 
     def stage(self, name: str, seconds: float) -> None:
         """Time a stage of a decision."""
@@ -79,6 +117,17 @@ class Metrics:
     def skew(self, check: SkewCheck | None) -> None:
         """Export this verification of the features, in place of the one before."""
         self._skew.check = check
+
+    def model(self, version: str, registered_at: float | None) -> None:
+        """Export which model is in charge and since when it exists, in place of the one before."""
+        self._model.clear()
+        if registered_at is not None:
+            self._model.labels(version).set(registered_at)
+
+    def history(self, arrived: float | None, lag: float | None) -> None:
+        """Export how fresh the event log is; not a number while it is empty."""
+        self._arrived.set(math.nan if arrived is None else arrived)
+        self._lag.set(math.nan if lag is None else lag)
 
     def text(self) -> bytes:
         """Write Prometheus' text format."""

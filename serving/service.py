@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from decisions.policy import Policy, with_guarantee
 from decisions.request import RefundRequest
+from decisions.standing import Transition
 from features.errors import BadInput
 from models.deciding import record
 from models.deciding.moving import Moving
@@ -27,6 +28,7 @@ from .histories import Known, known_of
 from .policies import Policies
 from .store import decisions as decision_store
 from .store import profiles, standings
+from .store import shops as shop_store
 from .store.database import Database
 from .store.decisions import Asked, Page, Read
 from .using import used
@@ -35,18 +37,24 @@ if TYPE_CHECKING:
     from .store.database import Connection
 
 Observe = Callable[[str, float], None]
+Changed = Callable[[Transition], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decided:
     """A stored decision; ``created`` is False when it had been made before.
 
-    ``failed_rule`` is the first that a new decision failed.
+    ``failed_rules`` are those that a new decision failed, in order.
     """
 
     row: DecisionRow
     created: bool
-    failed_rule: str | None = None
+    failed_rules: tuple[str, ...] = ()
+
+    @property
+    def failed_rule(self) -> str | None:
+        """The first of them."""
+        return self.failed_rules[0] if self.failed_rules else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,8 @@ class DecisionService:
         cut-off to the model is completed with each model's guaranteed one.
     observe : callable
         Told the name and the seconds of each stage: of a group, but for ``wait``, which is each request's.
+    changed : callable
+        Told every change of a standing once it is stored.
     waiting : int
         How many requests may wait for their group.
     """
@@ -79,9 +89,10 @@ class DecisionService:
         champion: Champion,
         policies: Policies | None = None,
         observe: Observe = lambda _stage, _seconds: None,
+        changed: Changed = lambda _transition: None,
         waiting: int = WAITING,
     ) -> None:
-        self.database, self.champion, self._observe = database, champion, observe
+        self.database, self.champion, self._observe, self._changed = database, champion, observe, changed
         self.policies = policies or Policies()
         self._turns = Gathering[_Ask, Decided](
             self._decide, apart=_apart, limit=waiting, waited=lambda seconds: observe("wait", seconds)
@@ -136,9 +147,12 @@ class DecisionService:
                 await decision_store.add(connection, decided)
                 kept = [one.keep for one in histories if isinstance(one, Known) and one.keep is not None]
                 await profiles.save(connection, kept)
-                await standings.save(connection, ahead.standings.moved())
+                moved = ahead.standings.moved()
+                await standings.save(connection, moved)
                 stored = time.perf_counter()
         self._observe("commit", time.perf_counter() - stored)
+        for change in (change for one in moved for change in one.transitions):
+            self._changed(change)
         return [made[i] if i in made else _again(ask, before) for i, ask in enumerate(asks)]
 
     async def _ahead(self, connection: Connection, asks: Sequence[_Ask], new: Sequence[int]) -> Ahead:
@@ -147,7 +161,10 @@ class DecisionService:
         policy = self.policies.at(max(instants))
         requests = [asks[i].request for i in new]
         found = await used(connection, requests, policy=policy, at=min(instants))
-        return Ahead(policy, found, Moving(policy))
+        ahead = Ahead(policy, found, Moving(policy))
+        if policy.needs_shop:
+            ahead.shops = await shop_store.read(connection, {one.order.shop_id for one in requests})
+        return ahead
 
     def _made(self, ask: _Ask, found: Read, history: Known | BadInput, ahead: Ahead) -> Decided | Exception:
         try:
@@ -169,8 +186,8 @@ class DecisionService:
         self.champion.saw(
             request.after_sale_id, buyer.vector, points=buyer.evidence.score, version=model.version
         )
-        failed = next((verdict.code for verdict in made.rules if not verdict.passed), None)
-        return Decided(row=row, created=True, failed_rule=failed)
+        failed = tuple([verdict.code for verdict in made.rules if not verdict.passed])
+        return Decided(row=row, created=True, failed_rules=failed)
 
     def in_force(self, model: LoadedModel, now: datetime) -> Policy:
         """Give the policy as it is with a model."""

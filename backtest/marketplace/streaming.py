@@ -7,17 +7,18 @@ the codes of all events, about 75 bytes each, until the log is written.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from .config import MarketConfig
-from .draws import DAY, HOUR, Floats
+from .draws import DAY, HOUR, Floats, Ints
 from .encode import COMPACT, WORDS, encode
 from .journal import Rows
 from .market import Part, make_part
@@ -26,6 +27,8 @@ from .world import make_world
 
 BUYER_DAYS: Final = 4_000_000
 """A period has at most this many days of buyers' lives, on average a tenth as many events."""
+ROW_GROUP: Final = 262_144
+"""Most rows in a row group of the log."""
 REPEATED: Final = [*WORDS, "buyer_id", "shop_id", "amount_fen", "line_count"]
 """Columns that gain by a dictionary; only the times, by which the log is sorted, gain by statistics."""
 
@@ -59,9 +62,9 @@ def write_market(
             progress(0.5 * (block + 1) / len(blocks))
     with _log_writer(events) as file:
         for period in range(len(edges) - 1):
-            table = _period(config, blocks, period)
-            file.write_table(table)
-            written += len(table)
+            for table in _period(config, blocks, period):
+                file.write_table(table)
+                written += len(table)
             progress(0.5 + 0.5 * (period + 1) / (len(edges) - 1))
     return written
 
@@ -90,12 +93,21 @@ def _spill(part: Part, edges: Floats, path: Path) -> None:
             file.write_batch(batch.slice(low, high - low))
 
 
-def _period(config: MarketConfig, blocks: list[Path], period: int) -> pa.Table:
+def _period(config: MarketConfig, blocks: list[Path], period: int) -> Iterator[pa.Table]:
+    rows, number = _gathered(blocks, period)
+    for low in range(0, len(rows), ROW_GROUP):
+        part = slice(low, low + ROW_GROUP)
+        yield encode(rows.pick(part), number[part], start=config.start, seed=config.seed)
+
+
+def _gathered(blocks: list[Path], period: int) -> tuple[Rows, Ints]:
     batches = [pa.ipc.open_file(pa.OSFile(str(path))).get_batch(period) for path in blocks]
-    names = batches[0].schema.names
-    columns = {name: np.concatenate([batch[name].to_numpy() for batch in batches]) for name in names}
-    number = columns.pop("number")
-    rows = Rows(**columns)
+
+    def column(name: str) -> NDArray[Any]:
+        return np.concatenate([batch[name].to_numpy() for batch in batches])
+
     # Blocks come by number, so a stable sort leaves what became known in one instant in that order.
-    by_time = np.argsort(rows.recorded, kind="stable")
-    return encode(rows.pick(by_time), number[by_time], start=config.start, seed=config.seed)
+    by_time = np.argsort(column("recorded"), kind="stable")
+    columns = {name: column(name)[by_time] for name in batches[0].schema.names}
+    number = columns.pop("number")
+    return Rows(**columns), number

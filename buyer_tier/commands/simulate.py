@@ -22,8 +22,8 @@ def simulate(
 ) -> None:
     """Simulate a marketplace and write its transaction history.
 
-    truth.parquet holds who really is an abuser; nothing but reports may read it. A million buyers take as
-    much memory as ten thousand and, until the log is written, about 75 bytes of disk an event beside it.
+    truth.parquet holds who really is an abuser; nothing but reports may read it. Memory is bounded by
+    10,000 buyers or a few days; the disk holds 75 bytes an event beside the log until it is written.
 
     Example: buyer-tier simulate --out market --buyers 2000 --days 365 --seed 7
     """

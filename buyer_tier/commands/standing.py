@@ -57,7 +57,7 @@ def show(buyer_id: Annotated[str, typer.Argument(metavar="BUYER")], as_json: Jso
 
 @app.command()
 def sweep(as_json: Json = False) -> None:
-    """Move all standings on by what the log says and by terms that ended; run it every night.
+    """Measure the shops and move all standings on: events, scores, links, terms; run it every night.
 
     Example: buyer-tier standing sweep
     """
@@ -66,6 +66,8 @@ def sweep(as_json: Json = False) -> None:
     from buyer_tier.console import emit, err, out
 
     async def work(database: Database, policies: Policies) -> dict[str, int]:
+        from serving.direct import score_in_charge
+        from serving.settings import Settings
         from serving.sweeping import sweep
 
         now = datetime.now(UTC)
@@ -76,13 +78,14 @@ def sweep(as_json: Json = False) -> None:
                 policy=policies.at(now),
                 now=now,
                 progress=lambda done, total: progress.update(task, completed=done, total=total),
+                score=lambda: score_in_charge(Settings()),
             )
 
     found = _run(work)
     if as_json:
         emit(found)
         return
-    out.print(f"{found['buyers']:,} buyers, {found['transitions']:,} transitions")
+    out.print(f"{found['shops']:,} shops, {found['buyers']:,} buyers, {found['transitions']:,} transitions")
 
 
 @app.command()

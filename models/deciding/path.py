@@ -5,6 +5,7 @@ Who asks brings what is known: the service reads it from its store, a replay kee
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -13,7 +14,7 @@ from decisions.caps import NOTHING_USED
 from decisions.engine import Decision, decide
 from decisions.ids import decision_id
 from decisions.policy import Policy, with_guarantee
-from decisions.request import OrderEvidence, RefundRequest
+from decisions.request import UNKNOWN_SHOP, OrderEvidence, RefundRequest, ShopEvidence
 from decisions.tiers import Tier
 
 from ..evidence import BuyerAssessment
@@ -68,13 +69,14 @@ class Evidence:
 class Ahead:
     """The policy of a group of decisions, and what those made but not kept yet change for the next.
 
-    ``tiers`` is by buyer; ``used`` is None where the policy limits nothing.
+    ``tiers`` is by buyer; ``used`` is None where the policy limits nothing, ``shops`` where it asks for none.
     """
 
     policy: Policy
     used: Used | None
     standings: Moving
     tiers: dict[str, Tier] = field(default_factory=dict)
+    shops: Mapping[str, ShopEvidence] | None = None
 
 
 def decide_next(
@@ -93,6 +95,9 @@ def decide_next(
     usage = None
     if ahead.used is not None:
         usage = ahead.used.before(request, policy=policy, decided_at=decided_at)
+    shop = None
+    if ahead.shops is not None:
+        shop = ahead.shops.get(request.order.shop_id, UNKNOWN_SHOP)
     standing = ahead.standings.before(buyer_id, found.heard, decided_at=decided_at)
     made = decide(
         request,
@@ -103,6 +108,7 @@ def decide_next(
         previous_tier=previous,
         usage=usage or NOTHING_USED,
         standing=standing,
+        shop=shop or UNKNOWN_SHOP,
     )
     case = record.Case(
         decision_id=decision_id(decided_at, request.after_sale_id),
@@ -116,6 +122,7 @@ def decide_next(
         policy=policy,
         decided_at=decided_at,
         usage=usage,
+        shop=shop,
         standing=standing,
     )
     row = record.row_of(case, digest=digest)

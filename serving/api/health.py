@@ -9,8 +9,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import PlainTextResponse, Response
 
 from ..errors import Unavailable
+from ..metrics import Metrics
 from ..service import DecisionService
-from ..store import skew_checks
+from ..store import events, skew_checks
 from . import examples
 from .problems import RETRY_AFTER_SECONDS, Problem
 
@@ -51,15 +52,20 @@ async def readyz(request: Request) -> Response:
 )
 async def metrics(request: Request) -> Response:
     """Give the metrics."""
-    await _read_skew(request)
+    await _read_stored(request)
     return Response(request.app.state.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-async def _read_skew(request: Request) -> None:
-    """Look up the newest verification; while the database is away, the last one known is given."""
+async def _read_stored(request: Request) -> None:
+    """Look up what the database and the model tell; while one is away, what was known last is given."""
+    known: Metrics = request.app.state.metrics
     with suppress(Unavailable):
         async with request.app.state.database.connection() as connection:
-            request.app.state.metrics.skew(await skew_checks.newest(connection))
+            known.skew(await skew_checks.newest(connection))
+            known.history(*await events.freshness(connection))
+    with suppress(Unavailable):
+        model = request.app.state.champion.current()
+        known.model(model.version, model.registered_at)
 
 
 def _model(service: DecisionService) -> Unavailable | None:

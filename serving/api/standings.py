@@ -15,6 +15,7 @@ from decisions.way_back import way_back
 from models.deciding.moving import Moved
 
 from ..acting import Action, Shown, act, look
+from ..metrics import Metrics
 from ..policies import Policies
 from ..scoring import ScoringService
 from ..store import standings as store
@@ -162,9 +163,13 @@ async def resolve(
 async def _act(request: Request, buyer_id: str, action: Action) -> Moved:
     database: Database = request.app.state.database
     policies: Policies = request.app.state.policies
+    metrics: Metrics = request.app.state.metrics
     now = request.app.state.clock()
     async with database.transaction() as connection:
-        return await act(connection, buyer_id, action, policy=policies.at(now), now=now)
+        moved = await act(connection, buyer_id, action, policy=policies.at(now), now=now)
+    for change in moved.transitions:
+        metrics.moved(change)
+    return moved
 
 
 async def _shown(request: Request, buyer_id: str, *, status: int) -> Response:

@@ -103,6 +103,15 @@ ORDER BY event_id
 """
 
 
+FRESHNESS: Final = """
+SELECT extract(epoch FROM max(ingested_at))::float8,
+    extract(epoch FROM percentile_cont(0.5) WITHIN GROUP (ORDER BY ingested_at - recorded_at))::float8
+FROM events WHERE ctid >= format(
+    '(%s,0)', greatest(pg_relation_size('events') / current_setting('block_size')::bigint - 8, 0)
+)::tid
+"""
+
+
 @dataclass(frozen=True)
 class Merged:
     """What became of a batch: how many rows were new, and the ids that are stored with other content."""
@@ -226,6 +235,16 @@ async def load(connection: Connection, events: pa.Table, *, progress: Callable[[
     if new == events.num_rows:
         return Merged(new, [])
     return Merged(new, [row[0] for row in await connection.fetch(CHANGED, timeout=LOAD_SECONDS)])
+
+
+async def freshness(connection: Connection) -> tuple[float | None, float | None]:
+    """Tell when the log last grew, and how long after being recorded its newest events came in, in seconds.
+
+    Looks at the table's last pages, where rows are added; None while the log is empty.
+    """
+    found = await connection.fetchrow(FRESHNESS)
+    assert found is not None, "an aggregate always gives a row"
+    return found[0], found[1]
 
 
 async def analyze(connection: Connection) -> None:

@@ -55,6 +55,8 @@ ON CONFLICT (buyer_id) DO UPDATE SET state = excluded.state, until = excluded.un
 """
 QUIET: Final = b'{"state":"eligible",', b'{"state":"new",'
 """How the records begin of which time alone changes nothing."""
+SWEEP_SECONDS: Final = 3600.0
+"""What looks at all buyers may take longer than a request may wait."""
 COLUMNS: Final = ("buyer_id", "version", "at", "appeal", "event")
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -135,7 +137,7 @@ async def every(connection: Connection) -> AsyncIterator[tuple[str, bytes | None
         SELECT buyer_id, array_agg(event ORDER BY version) AS events FROM standing_transitions GROUP BY 1
     ) AS t USING (buyer_id) ORDER BY buyer_id
     """
-    async for buyer_id, record, events in connection.cursor(query):
+    async for buyer_id, record, events in connection.cursor(query, timeout=SWEEP_SECONDS):
         yield buyer_id, record, list(events)
 
 
@@ -153,4 +155,10 @@ async def due(connection: Connection, now: datetime) -> list[str]:
     ))
     UNION SELECT buyer_id FROM standings WHERE until <= $1 ORDER BY 1
     """
-    return [buyer_id for (buyer_id,) in await connection.fetch(query, now)]
+    return [buyer_id for (buyer_id,) in await connection.fetch(query, now, timeout=SWEEP_SECONDS)]
+
+
+async def everyone(connection: Connection) -> list[str]:
+    """List all buyers of the log."""
+    rows = await connection.fetch("SELECT DISTINCT buyer_id FROM events", timeout=SWEEP_SECONDS)
+    return [buyer_id for (buyer_id,) in rows]

@@ -202,6 +202,16 @@ STANDING_TRANSITIONS: Final = sa.Table(
 )
 """Every change of a standing, only added to; ``appeal`` where one was filed."""
 
+SHOP_FIGURES: Final = sa.Table(
+    "shop_figures",
+    METADATA,
+    sa.Column("shop_id", TEXT, primary_key=True),
+    _time("measured_at"),
+    sa.Column("orders", sa.BigInteger, nullable=False),
+    *(sa.Column(n, sa.Double) for n in ("late_ship_rate", "tracking_lag_p90_hours", "dispute_rate")),
+)
+"""What the last sweep measured of each shop; null is not known. A copy, made anew from the log."""
+
 API_KEYS: Final = sa.Table(
     "api_keys",
     METADATA,

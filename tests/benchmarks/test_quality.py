@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,14 @@ from benchmarks import quality, quality_cells, quality_data
 from benchmarks.quality_automl import BuyerFolds, processor_time
 from benchmarks.quality_bars import Bar, bars
 from benchmarks.quality_cells import cell_key, cell_path, computed, kept, rows_hash
-from benchmarks.quality_curves import by_reason, share_of_buyers
+from benchmarks.quality_curves import blanked, by_reason, of_each, share_of_buyers
 from benchmarks.quality_data import Trial
 from benchmarks.quality_measures import MEAN, Drawn, Judged, draw, together
 from benchmarks.quality_methods import PLAIN
 from benchmarks.quality_oracle import hidden_so_far
 from benchmarks.quality_page import put_between
 from features.catalog import CATALOG
-from training.dataset import Dataset
+from training.dataset import Dataset, Newer
 from training.evaluate import Interval, bootstrap_weights
 from training.labels import AbuseLabel
 from training.log import micros, training_log
@@ -260,6 +261,18 @@ def test_a_share_of_the_buyers_keeps_all_rows_of_each() -> None:
     assert len(np.unique(part.buyer)) == 2
     assert all((rows.buyer == b).sum() == (part.buyer == b).sum() for b in np.unique(part.buyer))
     assert len(share_of_buyers(rows, 1.0, seed=1)) == len(rows)
+
+
+def test_rows_of_shorter_windows_are_cut_and_blanked_like_the_others() -> None:
+    rows = small_trial().train
+    rows = replace(rows, newer=(Newer(rows, timedelta(days=60)),))
+    part = share_of_buyers(rows, 0.67, seed=1)
+    assert [set(one.rows.buyer) for one in part.newer] == [set(part.buyer)]
+    assert len(share_of_buyers(rows, 1.0, seed=1).newer[0].rows) == len(rows)
+    gone = of_each(rows, lambda one: blanked(one, CATALOG.names[:2]))
+    for X in (gone.X, gone.newer[0].rows.X):
+        assert X[list(CATALOG.names[:2])].isna().all(axis=None)
+        assert X.iloc[:, 2:].equals(rows.X.iloc[:, 2:])
 
 
 def test_the_families_of_the_ablation_are_all_columns_once() -> None:

@@ -80,7 +80,7 @@ def url(server_url: str) -> str:
         await connection.execute("SET session_replication_role = replica")  # past the triggers that refuse it
         await connection.execute(
             "TRUNCATE events, links, decisions, api_keys, skew_checks, buyer_profiles, policies, "
-            "policy_activations, standings, standing_transitions"
+            "policy_activations, standings, standing_transitions, shop_figures"
         )
         await connection.close()
 

@@ -120,4 +120,5 @@ class FakeModels:
             "run",
             self.catalog_version,
             guaranteed_cut_off=self.guaranteed_cut_off,
+            registered_at=1_700_000_000.0,
         )

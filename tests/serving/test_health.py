@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -130,9 +132,25 @@ async def test_metrics_count_decisions_by_first_failed_rule_and_name_nobody(
     text = (await client.get("/metrics")).text
     assert 'buyer_tier_decisions_total{first_failed_rule="none",outcome="auto_refund"} 1.0' in text
     assert 'buyer_tier_decisions_total{first_failed_rule="unshipped",outcome="manual_review"} 1.0' in text
+    assert 'buyer_tier_rules_failed_total{rule="unshipped"} 1.0' in text
+    assert 'buyer_tier_rules_failed_total{rule="quality_user"} 1.0' in text
+    assert 'buyer_tier_model_registered_timestamp_seconds{version="7"} 1.7e+09' in text
+    arrived = re.search(r"\nbuyer_tier_history_last_arrival_timestamp_seconds (\S+)", text)
+    lag = re.search(r"\nbuyer_tier_history_lag_seconds (\S+)", text)
+    assert arrived
+    assert abs(float(arrived[1]) - time.time()) < 3600
+    assert lag
+    assert float(lag[1]) > 0
     assert 'buyer_tier_requests_total{method="POST",route="/v1/refund-decisions",status="200"} 1.0' in text
     assert 'route="/v1/buyers/{buyer_id}/score"' in text
     assert "secret-buyer" not in text
+
+
+async def test_metrics_count_changes_of_standings(client: httpx.AsyncClient) -> None:
+    await client.post("/v1/buyers/good/standing/revocations", json={"reason": "a test"})
+    text = (await client.get("/metrics")).text
+    changed = 'buyer_tier_standing_changes_total{from_state="new",rule="operator",to_state="revoked"} 1.0'
+    assert changed in text
 
 
 async def test_the_log_names_routes_and_not_buyers(

@@ -97,8 +97,8 @@ def test_a_sweep_a_look_and_the_proof(url: str) -> None:
         await connection.close()
 
     asyncio.run(told())
-    assert run("standing", "sweep") == {"buyers": 1, "transitions": 1}
-    assert run("standing", "sweep") == {"buyers": 0, "transitions": 0}
+    assert run("standing", "sweep") == {"shops": 0, "buyers": 1, "transitions": 1}
+    assert run("standing", "sweep") == {"shops": 0, "buyers": 0, "transitions": 0}
     shown = run("standing", "show", "b")
     assert (shown["state"], [t["rule"] for t in shown["history"]]) == ("revoked", ["abuse_confirmed"])
     assert run("standing", "rebuild", "--verify") == {"standings": 1, "differing": []}

@@ -241,6 +241,6 @@ async def test_a_sweep_hears_what_no_decision_has_heard_and_ends_terms(
     later = NOW + timedelta(days=31)
     ended = await sweep(database, policy=policy, now=later, progress=lambda *_: None)
     await database.close()
-    assert swept == {"buyers": 2, "transitions": 1}
-    assert again == {"buyers": 0, "transitions": 0}
-    assert ended == {"buyers": 1, "transitions": 1}
+    assert swept == {"shops": 1, "buyers": 2, "transitions": 1}
+    assert again == {"shops": 1, "buyers": 0, "transitions": 0}
+    assert ended == {"shops": 0, "buyers": 1, "transitions": 1}

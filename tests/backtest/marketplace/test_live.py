@@ -200,6 +200,14 @@ def test_abuse_ends_on_the_day_on_which_an_account_learns_that_it_is_revoked(rev
     assert late.mean() < 0.1
 
 
+def test_nobody_is_confirmed_for_what_was_given_up_before_it_was_done(revoked: Lived) -> None:
+    events, truth = revoked.market.events.to_pandas(), revoked.market.truth.to_pandas()
+    confirmed = events[events["kind"] == "abuse_confirmed"].merge(truth[truth["is_abuser"]], on="buyer_id")
+
+    assert len(confirmed) > 5
+    assert (confirmed["occurred_at"] <= confirmed["abuse_ends_at"]).all()
+
+
 def test_new_accounts_are_opened_by_the_same_person_on_an_old_identity(revoked: Lived) -> None:
     events, truth = revoked.market.events.to_pandas(), revoked.market.truth.to_pandas()
     people = truth.set_index("buyer_id")

@@ -1,0 +1,208 @@
+"""The nightly sweep: scores, links and shops, of all buyers at once."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+from fastapi import FastAPI
+
+from decisions.policy_file import parse
+from serving.store.database import Database
+from serving.sweeping import sweep, verify
+from tests.serving.conftest import Add, client_of
+from tests.serving.scenes import ASKED_AT, NOW, FakeScore, event, good_history
+from tests.serving.test_caps import ask, failed, governed
+
+DECISIONS = "/v1/refund-decisions"
+WATCH = """
+version = "watch-1"
+[standing]
+watch_below_score = 650.0
+watch_hysteresis_points = 100.0
+watch_days = 0.0
+"""
+LINKS = """
+version = "links-1"
+[standing]
+watch_points = 3
+strike_expires_days = 90
+[standing.points]
+found_shipped = 2
+linked_abuse = 5
+"""
+SHOPS = """
+version = "shops-1"
+[shop]
+max_late_ship_rate = 0.25
+unknown = "{unknown}"
+"""
+
+
+async def swept(
+    url: str, text: str, *, days: float = 0.0, seen: list[tuple[int, int]] | None = None
+) -> dict[str, int]:
+    database, policy = Database(url, size=1, timeout=20), parse(text, source="test")
+    steps: list[tuple[int, int]] = [] if seen is None else seen
+    await database.open()
+    try:
+        return await sweep(
+            database,
+            policy=policy,
+            now=NOW + timedelta(days=days),
+            progress=lambda done, total: steps.append((done, total)),
+            score=FakeScore,  # type: ignore[arg-type]
+        )
+    finally:
+        await database.close()
+
+
+async def rows(url: str, query: str) -> list[tuple[Any, ...]]:
+    connection = await asyncpg.connect(url)
+    try:
+        return [tuple(row) for row in await connection.fetch(query)]
+    finally:
+        await connection.close()
+
+
+def cancelled(buyer: str, n: int, *, first: int = 0) -> list[dict[str, Any]]:
+    """One cancellation costs 100 of 800 points."""
+    asked = ASKED_AT - timedelta(days=2)
+    return [
+        event(f"{buyer}-x{i}", buyer, "refund_requested", asked, order_id=f"{buyer}-O0", shop_id="S-1",
+              stage="before_shipment", fault="buyer", amount_fen=5000, after_sale_id=f"{buyer}-A{i}")
+        for i in range(first, first + n)
+    ]  # fmt: skip
+
+
+STATES = "SELECT buyer_id, state FROM standings ORDER BY 1"
+
+
+async def test_whoever_scores_low_is_watched_and_who_was_never_heard_of_costs_no_row(
+    url: str, add: Add
+) -> None:
+    await add([*good_history("a"), *good_history("b"), *good_history("c"), *cancelled("b", 2)])
+    steps: list[tuple[int, int]] = []
+    found = await swept(url, WATCH, seen=steps)
+    assert (found["buyers"], steps) == (3, [(3, 3)])
+    assert await rows(url, STATES) == [("b", "watch")]
+    assert (await swept(url, WATCH))["transitions"] == 0, "a second sweep finds nothing new"
+
+
+async def test_the_watch_is_left_only_beyond_the_hysteresis(url: str, add: Add) -> None:
+    await add([*good_history("b"), *cancelled("b", 2)])
+    await swept(url, WATCH)
+    eased = WATCH.replace("650.0", "550.0")
+    await swept(url, eased, days=1)
+    assert await rows(url, STATES) == [("b", "watch")], "600 points are below 550 + 100"
+    await swept(url, eased.replace("100.0", "50.0"), days=2)
+    assert await rows(url, STATES) == [("b", "eligible")], "600 are not below 550 + 50"
+
+
+def test_batches_cover_everyone_and_each_is_one_step(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.sweeping.BUYERS_AT_ONCE", 2)
+
+    async def filled() -> list[tuple[int, int]]:
+        connection = await asyncpg.connect(url)
+        await connection.executemany(
+            "INSERT INTO events (event_id, buyer_id, kind, occurred_at, recorded_at) "
+            "VALUES ($1, $1, 'order_placed', $2, $2)",
+            [(f"b{n}", ASKED_AT) for n in range(5)],
+        )
+        await connection.close()
+        steps: list[tuple[int, int]] = []
+        await swept(url, WATCH, seen=steps)
+        return steps
+
+    assert asyncio.run(filled()) == [(2, 5), (4, 5), (5, 5)]
+
+
+def link(buyer: str, n: int = 0) -> dict[str, Any]:
+    at = ASKED_AT - timedelta(days=20)
+    return event(f"{buyer}-l{n}", buyer, "identity_linked", at, link_type="device", link_value="d1")
+
+
+async def test_a_link_alone_moves_nothing_and_counts_only_beside_the_buyers_own(url: str, add: Add) -> None:
+    lost = event("l", "guilty", "refund_found_shipped", ASKED_AT, order_id="guilty-O0")
+    await add([link("abuser"), link("spouse"), link("guilty"), lost])
+    await add([event("v", "abuser", "abuse_confirmed", ASKED_AT - timedelta(days=1))])
+    await swept(url, LINKS)
+    assert await rows(url, STATES) == [("abuser", "revoked"), ("guilty", "watch"), ("spouse", "new")]
+    assert (await swept(url, LINKS))["transitions"] == 0, "what was told is not told again"
+    await add([event("w", "abuser", "abuse_cleared", ASKED_AT - timedelta(hours=1))])
+    await swept(url, LINKS, days=40)
+    assert await rows(url, STATES) == [("abuser", "new"), ("guilty", "new"), ("spouse", "new")]
+    database = Database(url, size=1, timeout=20)
+    await database.open()
+    assert await verify(database) == (3, [])
+    await database.close()
+
+
+async def test_who_shares_a_link_with_a_cleared_account_hears_nothing(url: str, add: Add) -> None:
+    await add([link("abuser"), link("spouse")])
+    times = (("abuse_confirmed", 3), ("abuse_cleared", 2))
+    await add([event(k, "abuser", k, ASKED_AT - timedelta(days=d)) for k, d in times])
+    await swept(url, LINKS)
+    assert [b for b, _ in await rows(url, STATES)] == ["abuser"]
+
+
+def parcels(shop: str, late: int, total: int) -> list[dict[str, Any]]:
+    found = []
+    for n in range(total):
+        paid = ASKED_AT - timedelta(days=30)
+        left = paid + timedelta(hours=48, microseconds=1 if n < late else 0)
+        order = {"order_id": f"{shop}-{n}", "shop_id": shop}
+        found.append(event(f"{shop}-p{n}", f"{shop}-buyer", "order_paid", paid, amount_fen=1, **order))
+        told = event(f"{shop}-s{n}", f"{shop}-buyer", "order_shipped", left, **order)
+        found.append(told | {"recorded_at": left + timedelta(hours=n)})
+        if n < 5:
+            at = left + timedelta(days=3)
+            found.append(event(f"{shop}-d{n}", f"{shop}-buyer", "dispute_opened", at, **order))
+    return found
+
+
+async def test_shops_are_measured_from_the_log(url: str, add: Add) -> None:
+    await add([*parcels("fast", 5, 20), *parcels("slow", 6, 20), *parcels("tiny", 19, 19)])
+    assert (await swept(url, 'version = "x"'))["shops"] == 3
+    measured = await rows(
+        url,
+        "SELECT shop_id, orders, late_ship_rate, tracking_lag_p90_hours, dispute_rate "
+        "FROM shop_figures ORDER BY 1",
+    )
+    assert measured == [
+        ("fast", 20, 0.25, pytest.approx(17.1), 0.25),
+        ("slow", 20, 0.3, pytest.approx(17.1), 0.25),
+        ("tiny", 19, None, None, None),
+    ]
+    await swept(url, 'version = "x"', days=200)
+    assert await rows(url, "SELECT FROM shop_figures") == [], "a shop without orders is forgotten"
+
+
+@pytest.mark.parametrize(
+    ("shop", "unknown", "codes"),
+    [
+        ("fast", "hold", []),
+        ("slow", "pass", ["shop_quality"]),
+        ("tiny", "pass", []),
+        ("tiny", "hold", ["shop_quality"]),
+        ("never-seen", "pass", []),
+        ("never-seen", "hold", ["shop_quality"]),
+    ],
+)
+async def test_a_policy_scopes_by_what_was_measured_of_the_shop(
+    app: FastAPI, headers: dict[str, str], add: Add, url: str, shop: str, unknown: str, codes: list[str]
+) -> None:
+    await add([*good_history(), *parcels("fast", 5, 20), *parcels("slow", 6, 20), *parcels("tiny", 19, 19)])
+    policy = SHOPS.format(unknown=unknown)
+    await swept(url, policy)
+    governed(app, policy)
+    async with client_of(app, headers) as client:
+        answer = (
+            await client.post(DECISIONS, json=ask(1, 100, shop_id=shop, category_id="C-unheard"))
+        ).json()
+    assert failed(answer) == codes
+    ((kept,),) = await rows(url, "SELECT record FROM decisions")
+    assert b'"shop_evidence":{"late_ship_rate":' in kept
