@@ -40,6 +40,12 @@ def caveats_of(
         found.append(f"The log does not say what kind of goods an order holds; all count as {assumed_goods}.")
     if any(policy.needs_shop for policy in policies):
         found.append(
-            "Shops' measured quality is not known to the service yet: a limit on it finds every shop unknown."
+            "Shops' quality is what the service's sweep measures; a replay does not sweep, so a limit on it "
+            "finds every shop unknown."
+        )
+    if any(policy.standing.points.linked_abuse for policy in policies):
+        found.append(
+            "Strikes through linked accounts are heard by the service's sweep; a replay does not sweep, so "
+            "they do not count here. The score knows the links."
         )
     return found

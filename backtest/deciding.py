@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from decisions.caps import DayLosses, Fact, Ledger
 from decisions.policy import Policy
-from decisions.request import BuyerEvidence, OrderEvidence, RefundRequest
+from decisions.request import BuyerEvidence, OrderEvidence, RefundRequest, ShopEvidence
 from decisions.standing import Signal, Transition
 from decisions.standing_machine import advance
 from models.deciding.moving import Moving
@@ -138,6 +138,7 @@ class Loop:
         self._keeps_ledgers = bool(policy.asks & LEDGER_RULES)
         self._keeps_losses = "budget" in policy.asks
         self._told, self._signals = happenings.standing
+        self._shops: dict[str, ShopEvidence] | None = {} if policy.needs_shop else None
 
     def decide(self, turns: Iterable[Turn], model: Model, made: Moves) -> list[DecisionRow]:
         """Decide; the moves of standings are added to ``made``."""
@@ -147,7 +148,7 @@ class Loop:
         request, book = turn.request, self.book
         buyer_id, at = request.buyer_id, request.requested_at
         heard = self._heard(buyer_id, self._told.known_by[turn.place])
-        ahead = Ahead(self.policy, self._used(turn), Moving(self.policy))
+        ahead = Ahead(self.policy, self._used(turn), Moving(self.policy), shops=self._shops)
         evidence = Evidence(
             buyer=BuyerAssessment(buyer_id=buyer_id, as_of=at, vector=turn.vector, evidence=turn.buyer),
             order=self._order(turn),

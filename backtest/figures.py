@@ -115,8 +115,8 @@ def _by_buyer(buyers: Buyers, one: Judged) -> Iterator[tuple[str, Floats]]:
 
 
 def _until_revoked(buyers: Buyers, one: Judged, o: Outcomes) -> dict[str, Figure]:
-    """Days and yuan that went by from an abuser's first abuse until the revocation."""
-    who = buyers.abuser & (one.revoked_at < buyers.until)
+    """Days and yuan from an abuser's first abuse until the revocation, of those that came meanwhile."""
+    who = buyers.abuser & (buyers.since <= one.revoked_at) & (one.revoked_at < buyers.until)
     days = np.maximum(one.revoked_at - buyers.starts, 0)[who] / DAY_US
     paid = np.where(one.auto, o.fen, 0)
     return {
@@ -141,7 +141,8 @@ def by_archetype(scene: Scene, n: int) -> list[dict[str, Any]]:
         of = kinds == kind
         who = of & (buyers.abuser[:seen] | ~buyers.truth.is_abuser)
         revoked = who & (one.revoked_at[:seen] < buyers.until)
-        days = np.maximum(one.revoked_at - buyers.starts, 0)[:seen][revoked] / DAY_US
+        timed = revoked & (one.revoked_at[:seen] >= buyers.since)
+        days = np.maximum(one.revoked_at - buyers.starts, 0)[:seen][timed] / DAY_US
         abuses = bool(buyers.truth.is_abuser[of].any())
         rows.append(
             {

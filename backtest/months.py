@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,8 @@ from .order_evidence import as_evidences
 from .requests import as_requests
 
 Matrix = npt.NDArray[np.float64]
+AT_ONCE: Final = 256
+"""Turns that are made before the first of them is decided: few enough to be still at hand then."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +71,14 @@ def _matrix(table: pa.Table) -> Matrix:
     return np.column_stack([table[name].to_numpy() for name in CATALOG.names])
 
 
-def turns_of(requests: pa.Table, vectors: Vectors, month: Month, *, score: BuyerScore) -> Iterator[Turn]:
-    """Make the turns of a month: requests, evidence of orders, scored vectors."""
-    for start, matrix in vectors.pieces(month.start, month.stop):
-        rows = requests.slice(start, len(matrix))
-        known = zip(
-            as_requests(rows), as_evidences(rows), buyer_evidences(matrix, score=score), matrix, strict=True
-        )
-        for place, (request, order, buyer, vector) in enumerate(known, start):
-            yield Turn(place, request, order, buyer, vector)
+def turns_of(
+    requests: pa.Table, vectors: Vectors, month: Month, *, score: BuyerScore
+) -> Iterator[list[Turn]]:
+    """Make the turns of a month, some at a time: requests, evidence of orders, scored vectors."""
+    for first, piece in vectors.pieces(month.start, month.stop):
+        buyers = buyer_evidences(piece, score=score)
+        for at in range(0, len(piece), AT_ONCE):
+            some, start = slice(at, at + AT_ONCE), first + at
+            rows = requests.slice(start, len(piece[some]))
+            known = zip(as_requests(rows), as_evidences(rows), buyers[some], piece[some], strict=True)
+            yield [Turn(place, *turn) for place, turn in enumerate(known, start)]

@@ -46,7 +46,20 @@ OF_TRUTH: Final = (
     ("good_restricted", "honest buyers restricted or revoked", "count"),
     ("good_days_each", "… for how many days, median", "days"),
 )
-BOTH_WAYS: Final = ("auto_share", "good_served", "abuser_served", "worst_loss_rate", "caught_share")
+ALONE: Final = {
+    "auto_share": "refunded automatically, share of all requests",
+    "good_served": "… of honest buyers' requests before shipment",
+    "abuser_served": "… of active abusers' requests before shipment",
+    "loss_race_fen": "known loss by the shipping race, yuan",
+    "loss_platform_fen": "known loss of the platform, yuan",
+    "worst_loss_rate": "lost per automatically refunded yuan, worst case",
+    "unknown": "requests whose loss is not known",
+    "caught": "abusers restricted or revoked",
+    "caught_share": "share of abusers restricted or revoked",
+    "revocation_precision": "share of the revoked who abuse",
+}
+"""Words of figures that are shown without the row above them."""
+COMPARED: Final = ("auto_share", "good_served", "abuser_served", "worst_loss_rate", "caught_share")
 
 
 def page_of(report: dict[str, Any]) -> str:
@@ -56,7 +69,11 @@ def page_of(report: dict[str, Any]) -> str:
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     rows = rows_of(report)
     return template.render(
-        **report, rows=rows, gaps=BOTH_WAYS, pictures=pictures(report), words={k: w for k, w, _ in rows}
+        **report,
+        rows=rows,
+        gaps=[name for name in COMPARED if name in {row[0] for row in rows}],
+        words=ALONE,
+        pictures=pictures(report),
     )
 
 

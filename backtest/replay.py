@@ -13,6 +13,7 @@ from decisions.policy import Policy
 from features.scan import Log
 from features.stream import feature_files
 from models.buyer_score import BuyerScore
+from models.deciding.row import DecisionRow
 
 from .book import read_book, write_book
 from .deciding import Happenings, Loop, Moves
@@ -104,16 +105,18 @@ def replay(run: Run, models: Models, *, on_month: OnMonth = lambda *_: None) -> 
         if not open_:
             continue
         model = models.of(month.name)
+        rows: list[list[DecisionRow]] = [[] for _ in open_]
+        moves: list[Moves] = [[] for _ in open_]
         with _without_collecting():
-            turns = list(turns_of(run.history.requests, vectors, month, score=model.score))
-            for policy in open_:
-                made: Moves = []
-                loop = loops[policy.version]
-                rows = loop.decide(turns, model, made)
-                write_part(run.folder(policy), month.name, rows, made)
-                loop.book.after = month.name
-                write_book(loop.book, run.folder(policy) / "state.msgpack")
-                on_month(policy.version, month.name, len(rows))
+            for turns in turns_of(run.history.requests, vectors, month, score=model.score):
+                for policy, decided, made in zip(open_, rows, moves, strict=True):
+                    decided += loops[policy.version].decide(turns, model, made)
+        for policy, decided, made in zip(open_, rows, moves, strict=True):
+            book = loops[policy.version].book
+            write_part(run.folder(policy), month.name, decided, made)
+            book.after = month.name
+            write_book(book, run.folder(policy) / "state.msgpack")
+            on_month(policy.version, month.name, len(decided))
     for policy in run.policies:
         loop = loops[policy.version]
         if loop.book.after != END:

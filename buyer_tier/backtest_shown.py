@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from rich.table import Table
 
-from backtest.page import rows_of, said
+from backtest.page import ALONE, rows_of, said
 
 SHOWN: Final = (
     "requests",
@@ -25,7 +25,7 @@ def table_of(report: dict[str, Any]) -> Table:
     for name, words, unit in rows_of(report):
         if name in SHOWN:
             cells = [said(policy["figures"][name], unit) for policy in report["policies"]]
-            table.add_row(words.removeprefix("… "), *cells)
+            table.add_row(ALONE.get(name, words), *cells)
     return table
 
 
