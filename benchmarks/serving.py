@@ -117,8 +117,7 @@ def main() -> None:
 def measured(
     services: dict[str, Service], plan: dict[str, Any], url: str
 ) -> tuple[list[Any], dict[str, Any]]:
-    wanted = os.environ.get("BENCH_WAYS", "").split(",") if os.environ.get("BENCH_WAYS") else list(WAYS)
-    names, seeds = [n for n in WAYS if n in wanted], data.seeds()
+    names, seeds = wanted(), data.seeds()
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     alone: dict[str, list[float]] = {name: [] for name in names if WAYS[name].alone}
     last = [name for name in names if WAYS[name].kind == "events"]  # new events would be others' to fold in
@@ -136,6 +135,12 @@ def measured(
                 asked |= {"connections": 1, "seconds": SECONDS / 3, "seed": next(seeds)}
                 alone[name].append(load(asked, service, url)["p50_ms"])
     return rows_of(found, alone), {"found": found, "alone": alone}
+
+
+def wanted() -> list[str]:
+    """Give the ways to measure."""
+    asked = os.environ.get("BENCH_WAYS", "").split(",")
+    return [way for way in WAYS if asked == [""] or way in asked]
 
 
 def load(plan: dict[str, Any], service: Service, url: str) -> dict[str, Any]:
@@ -182,7 +187,8 @@ def running(settings: Settings, url: str) -> Iterator[dict[str, Service]]:
     services: dict[str, Service] = {}
     log = os.open("build/bench/serving.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     try:
-        for name, command in commands.items():
+        for name in {WAYS[way].service: None for way in wanted()}:
+            command = commands[name]
             port = free_port()
             full = ["taskset", "-c", str(SERVICE_CORE), *command(str(port))]
             process = subprocess.Popen(full, env=environment, stdout=log, stderr=log, start_new_session=True)

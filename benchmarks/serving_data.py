@@ -97,6 +97,7 @@ async def loaded(settings: Settings, url: str, events: pa.Table) -> str:
 
 async def _emptied(connection: Any) -> None:
     await connection.execute("DROP TABLE IF EXISTS naive_decisions")
+    await connection.execute("SET buyer_tier.erasing = 'on'")
     await connection.execute("TRUNCATE decisions, api_keys")
     gone = await connection.execute(f"DELETE FROM events WHERE event_id LIKE '{MADE_HERE}%'", timeout=600)
     if gone != "DELETE 0":  # histories that hold them are wrong now

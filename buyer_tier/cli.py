@@ -12,6 +12,7 @@ import typer
 from features.errors import BadInput
 
 from .commands import (
+    audit,
     backtest,
     decide,
     demo,
@@ -61,6 +62,7 @@ app.add_typer(keys.app, name="keys")
 policy_store.add_to(policy.app)
 app.add_typer(policy.app, name="policy")
 app.add_typer(standing.app, name="standing")
+app.add_typer(audit.app, name="audit")
 app.command()(doctor.doctor)
 
 

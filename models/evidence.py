@@ -5,9 +5,10 @@ The service and a replay both come through here, so both see the same buyer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,14 @@ from features.online import rows_vector
 from features.rows import Row, in_order, microseconds
 
 from .buyer_score import BuyerScore
+
+
+class Columns(Protocol):
+    """Where a vector has which feature: a catalog, or what is remembered of an older one."""
+
+    @property
+    def index(self) -> Mapping[str, int]:
+        """Give each feature's place by its name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +67,7 @@ def assess_vector(
     buyer_id: str,
     as_of: datetime,
     score: BuyerScore,
-    catalog: Catalog = CATALOG,
+    catalog: Columns = CATALOG,
 ) -> BuyerAssessment:
     """Score a vector that has been computed already."""
     return BuyerAssessment(
@@ -70,7 +79,7 @@ def assess_vector(
 
 
 def buyer_evidence(
-    vector: npt.NDArray[np.float64], *, score: BuyerScore, catalog: Catalog = CATALOG
+    vector: npt.NDArray[np.float64], *, score: BuyerScore, catalog: Columns = CATALOG
 ) -> BuyerEvidence:
     """Score a vector and read the facts that tier and standing rest on from it."""
     assessed = score.assess(vector)

@@ -221,7 +221,7 @@ def _operator_reasons(
             value = float(vector[i])
             effect = FeatureEffect(
                 name=names[i],
-                title=_title(names[i]),
+                title=title_of(names[i]),
                 value=None if np.isnan(value) else value,
                 contribution=float(contributions[i]),
             )
@@ -232,8 +232,8 @@ def _operator_reasons(
     )
 
 
-def _title(name: str) -> Text:
-    """Give a feature's title; one of an older catalog is told by its name."""
+def title_of(name: str) -> Text:
+    """Give a feature's title, ``zh`` and ``en``; one of an older catalog is told by its name."""
     place = CATALOG.index.get(name)
     title = None if place is None else CATALOG.features[place].title
     return {"zh": name, "en": name} if title is None else {"zh": title.zh, "en": title.en}

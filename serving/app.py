@@ -6,20 +6,23 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
+from starlette.types import Receive, Scope, Send
 
 from models.registry import Registry
 
-from .api import decisions, events, explanations, health, openapi, problems, scores, standings
+from .api import decisions, dossiers, events, explanations, health, openapi, problems, scores, standings
 from .api import policies as policy_room
 from .api.auth import KeyRing
 from .api.envelope import Envelope
 from .api.hot import Hot
 from .champion import Champion, Models
+from .dossier import Dossiers
 from .explaining import Explainer
 from .metrics import Metrics
 from .policies import Policies
@@ -30,7 +33,18 @@ from .store.database import Database
 
 SILENT: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "logs": False}
 """FastAPI's own telemetry: asked for at every request, and ours says more."""
+METRICS_SECONDS: Final = 1.0
 Clock = Callable[[], datetime]
+
+
+class Application(FastAPI):
+    """FastAPI behind the short way."""
+
+    first: Hot
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        await self.first(scope, receive, send)
 
 
 def now() -> datetime:
@@ -60,7 +74,7 @@ def create_app(
         shadow_share=settings.shadow_share,
     )
     metrics = Metrics()
-    app = FastAPI(
+    app = Application(
         title="buyer-tier",
         version=_version(),
         lifespan=_lifespan,
@@ -85,12 +99,14 @@ def create_app(
         database=database, champion=champion, policies=policies, waiting=settings.waiting_limit
     )
     app.state.explainer = Explainer(database=database, champion=champion, policy=settings.policy)
-    for room in (decisions, explanations, scores, events, policy_room, standings, health):
+    app.state.dossiers = Dossiers(database=database, champion=champion)
+    for room in (decisions, dossiers, explanations, scores, events, policy_room, standings, health):
         app.include_router(room.router)
     openapi.install(app)
     problems.install(app)
-    app.add_middleware(
-        Hot,
+    app.add_middleware(Envelope, metrics=metrics)
+    app.first = Hot(
+        partial(FastAPI.__call__, app),
         service=app.state.service,
         scoring=app.state.scoring,
         keys=app.state.keys,
@@ -98,7 +114,6 @@ def create_app(
         clock=clock,
         body_timeout_seconds=settings.body_timeout_seconds,
     )
-    app.add_middleware(Envelope, metrics=metrics)
     return app
 
 
@@ -106,7 +121,11 @@ def create_app(
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await app.state.database.open()
     await asyncio.to_thread(app.state.champion.refresh)
-    following = asyncio.gather(app.state.champion.follow(), app.state.policies.follow(app.state.database))
+    following = asyncio.gather(
+        app.state.champion.follow(),
+        app.state.policies.follow(app.state.database),
+        _leave_metrics(app.state.metrics),
+    )
     try:
         yield
     finally:
@@ -116,6 +135,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await app.state.service.close()
         await asyncio.to_thread(app.state.champion.shadow.close)
         await app.state.database.close()
+
+
+async def _leave_metrics(metrics: Metrics) -> None:
+    while True:
+        metrics.leave()
+        await asyncio.sleep(METRICS_SECONDS)
 
 
 def _version() -> str:

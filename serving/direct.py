@@ -10,8 +10,10 @@ from models.buyer_score import BuyerScore
 from models.registry import Registry
 
 from .champion import Champion
+from .dossier import Dossiers
 from .explaining import Explainer
 from .policies import Policies
+from .replaying import Replayer
 from .scoring import ScoringService
 from .service import DecisionService
 from .session import opened
@@ -42,13 +44,30 @@ async def scoring(settings: Settings, url: str) -> AsyncIterator[ScoringService]
 @asynccontextmanager
 async def explaining(settings: Settings, url: str) -> AsyncIterator[Explainer]:
     """Give the very service that explains over HTTP; models are loaded when they are asked for."""
-    champion = Champion(Registry(settings.tracking_uri), poll_seconds=settings.model_poll_seconds)
     async with opened(settings, url) as database:
-        yield Explainer(database=database, champion=champion, policy=settings.policy)
+        yield Explainer(database=database, champion=_models(settings), policy=settings.policy)
+
+
+@asynccontextmanager
+async def laying_open(settings: Settings, url: str) -> AsyncIterator[Dossiers]:
+    """Give the very service that makes dossiers over HTTP; models are loaded when they are asked for."""
+    async with opened(settings, url) as database:
+        yield Dossiers(database=database, champion=_models(settings))
+
+
+@asynccontextmanager
+async def replaying(settings: Settings, url: str) -> AsyncIterator[tuple[Replayer, Database]]:
+    """Give what replays decisions; models are loaded when they are asked for."""
+    async with opened(settings, url) as database:
+        yield Replayer(_models(settings)), database
+
+
+def _models(settings: Settings) -> Champion:
+    return Champion(Registry(settings.tracking_uri), poll_seconds=settings.model_poll_seconds)
 
 
 async def _champion(settings: Settings) -> Champion:
-    champion = Champion(Registry(settings.tracking_uri), poll_seconds=settings.model_poll_seconds)
+    champion = _models(settings)
     await asyncio.to_thread(champion.refresh)
     return champion
 

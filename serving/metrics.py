@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
+from collections import Counter as Counts
+from collections import defaultdict
 from collections.abc import Iterator
-from functools import lru_cache
+from contextlib import suppress
+from itertools import accumulate
+from pathlib import Path
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client import CollectorRegistry, Counter, Gauge, Metric, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from decisions.standing import Transition
 
 from .service import Decided
 from .store.skew_checks import SkewCheck
+from .workers import Worker
 
-MANY: Final = 1024
 SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_EDGES: Final = (*map(str, SECONDS), "+Inf")
+_REQUEST: Final = ("method", "route", "status")
 
 
 class Metrics:
@@ -25,41 +33,29 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._requests = Counter(
-            "buyer_tier_requests",
-            "Requests by route and status.",
-            ("method", "route", "status"),
-            registry=self.registry,
-        )
-        self._latency = Histogram(
-            "buyer_tier_request_seconds",
-            "Time to answer, by route.",
-            ("method", "route"),
-            registry=self.registry,
-            buckets=SECONDS,
-        )
-        self._decisions = Counter(
+        self._requests = _Counted("buyer_tier_requests", "Requests by route and status.", _REQUEST)
+        self._latency = _Timed("buyer_tier_request_seconds", "Time to answer, by route.", _REQUEST[:2])
+        self._decisions = _Counted(
             "buyer_tier_decisions",
             "New decisions by outcome and first rule that failed.",
             ("outcome", "first_failed_rule"),
-            registry=self.registry,
         )
-        self._stages = Histogram(
-            "buyer_tier_decision_stage_seconds",
-            "Time of each stage of a group of decisions; `wait` is each request's, for its group.",
-            ("stage",),
-            registry=self.registry,
-            buckets=SECONDS,
-        )
-        self._events = Counter(
-            "buyer_tier_events", "Events sent, by what became of them.", ("status",), registry=self.registry
-        )
-        self._failed = Counter(
+        self._failed = _Counted(
             "buyer_tier_rules_failed",
             "New decisions by each rule failed; `caps`, `open_case`, `credit_line`, `budget` are limits hit.",
             ("rule",),
-            registry=self.registry,
         )
+        self._stages = _Timed(
+            "buyer_tier_decision_stage_seconds",
+            "Time of each stage of a group of decisions; `wait` is each request's, for its group.",
+            ("stage",),
+        )
+        for collector in (self._requests, self._latency, self._decisions, self._failed, self._stages):
+            self.registry.register(collector)
+        self._events = Counter(
+            "buyer_tier_events", "Events sent, by what became of them.", ("status",), registry=self.registry
+        )
+        self._worker: Worker | None = None
         self._standings = Counter(
             "buyer_tier_standing_changes",
             "Changes of standings by this service, by state before and after and by rule.",
@@ -83,24 +79,19 @@ class Metrics:
             registry=self.registry,
         )
         self.history(None, None)
-        # finding a child takes longer than counting on it; the label values are few
-        self._request = lru_cache(MANY)(self._requests.labels)
-        self._request_seconds = lru_cache(MANY)(self._latency.labels)
-        self._decision = lru_cache(MANY)(self._decisions.labels)
-        self._stage = lru_cache(MANY)(self._stages.labels)
         self._skew = _Skew()
         self.registry.register(self._skew)
 
     def answered(self, *, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request."""
-        self._request(method, route, str(status)).inc()
-        self._request_seconds(method, route).observe(seconds)
+        self._requests.found[method, route, str(status)] += 1
+        self._latency.observe((method, route), seconds)
 
     def decided(self, decided: Decided) -> None:
         """Count a new decision and every rule that it failed."""
-        self._decision(decided.row.outcome, decided.failed_rule or "none").inc()
+        self._decisions.found[decided.row.outcome, decided.failed_rule or "none"] += 1
         for rule in decided.failed_rules:
-            self._failed.labels(rule).inc()
+            self._failed.found[(rule,)] += 1
 
     def moved(self, changed: Transition) -> None:
         """Count a change of a standing."""
@@ -108,7 +99,7 @@ class Metrics:
 
     def stage(self, name: str, seconds: float) -> None:
         """Time a stage of a decision."""
-        self._stage(name).observe(seconds)
+        self._stages.observe((name,), seconds)
 
     def events(self, status: str, count: int) -> None:
         """Count events."""
@@ -129,9 +120,82 @@ class Metrics:
         self._arrived.set(math.nan if arrived is None else arrived)
         self._lag.set(math.nan if lag is None else lag)
 
+    def share(self, worker: Worker) -> None:
+        """Be one of several workers: whichever is asked tells all that they last left in the folder."""
+        self._worker = worker
+
+    def leave(self) -> None:
+        """Leave what this worker has counted for the others, if there are any."""
+        if self._worker is None:
+            return
+        file = _file_of(self._worker)
+        with suppress(OSError):  # no room: the others tell what was left before
+            file.with_suffix(".new").write_bytes(generate_latest(self.registry))
+            file.with_suffix(".new").replace(file)
+
     def text(self) -> bytes:
-        """Write Prometheus' text format."""
-        return generate_latest(self.registry)
+        """Write Prometheus' text format; with several workers each sample says whose it is."""
+        if self._worker is None:
+            return generate_latest(self.registry)
+        self.leave()
+        return generate_latest(_Together(self._worker.folder))
+
+
+def _file_of(worker: Worker) -> Path:
+    return worker.folder / f"worker-{worker.number}.prom"
+
+
+class _Together(Collector):
+    """What all workers have left."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterator[Metric]:
+        found: dict[str, Metric] = {}
+        for file in sorted(self._folder.glob("worker-*.prom")):
+            worker = {"worker": file.stem.removeprefix("worker-")}
+            for family in text_string_to_metric_families(file.read_text()):
+                kept = found.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+                kept.samples += [s._replace(labels={**s.labels, **worker}) for s in family.samples]
+        yield from found.values()
+
+
+class _Counted(Collector):
+    """A counter that only the event loop counts on: a dictionary, without the library's lock for each."""
+
+    def __init__(self, name: str, text: str, labels: tuple[str, ...]) -> None:
+        self._name, self._text, self._labels = name, text, labels
+        self.found: Counts[tuple[str, ...]] = Counts()
+
+    def collect(self) -> Iterator[Metric]:
+        family = CounterMetricFamily(self._name, self._text, labels=self._labels)
+        for values, count in self.found.items():
+            family.add_metric(values, count)
+        yield family
+
+
+class _Timed(Collector):
+    """A histogram that only the event loop observes."""
+
+    def __init__(self, name: str, text: str, labels: tuple[str, ...]) -> None:
+        self._name, self._text, self._labels = name, text, labels
+        self._found: dict[tuple[str, ...], list[int]] = {}
+        self._sums: defaultdict[tuple[str, ...], float] = defaultdict(float)
+
+    def observe(self, values: tuple[str, ...], seconds: float) -> None:
+        buckets = self._found.get(values)
+        if buckets is None:
+            buckets = self._found[values] = [0] * (len(SECONDS) + 1)
+        buckets[bisect_left(SECONDS, seconds)] += 1
+        self._sums[values] += seconds
+
+    def collect(self) -> Iterator[Metric]:
+        family = HistogramMetricFamily(self._name, self._text, labels=self._labels)
+        for values, buckets in self._found.items():
+            up_to = zip(_EDGES, accumulate(buckets), strict=True)
+            family.add_metric(values, list(up_to), self._sums[values])
+        yield family
 
 
 class _Skew(Collector):

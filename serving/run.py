@@ -4,19 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 import socket
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 
 from .app import create_app
+from .champion import Models
+from .connections import Connection
 from .errors import Unavailable
 from .logs import configure_logs
 from .session import connected, workspace
 from .settings import Settings
 from .store import keys
-
-GRACE_SECONDS = 10
+from .workers import (
+    BACKLOG,
+    GRACE_SECONDS,
+    Worker,
+    keep_up,
+    leave,
+    port_for_all,
+    share_of,
+    stop_with_parent,
+)
 
 
 def run(settings: Settings, *, announce: Callable[[str, bool], None]) -> None:
@@ -36,34 +52,72 @@ def run(settings: Settings, *, announce: Callable[[str, bool], None]) -> None:
     configure_logs()
     with workspace(settings) as url, _listening(settings) as listener:
         has_keys = asyncio.run(_has_keys(settings, url))
-        app = create_app(settings, database_url=url)
-        config = uvicorn.Config(
-            app,
-            loop="uvloop",
-            http="httptools",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
-        announce(f"http://{settings.host}:{listener.getsockname()[1]}", has_keys)
-        gc.collect()
-        gc.freeze()  # what is imported stays; to look through it again and again stops every request
+        port = listener.getsockname()[1]
+        announce(f"http://{settings.host}:{port}", has_keys)
         try:
-            uvicorn.Server(config).run(sockets=[listener])
+            if settings.workers == 1:
+                _serve(create_app(settings, database_url=url), listener, lambda _server: None)
+            else:
+                with tempfile.TemporaryDirectory(prefix="buyer-tier-") as folder:
+                    own = partial(work, settings.model_copy(update={"port": port}), url)
+                    keep_up(own, count=settings.workers, folder=Path(folder))
         except (KeyboardInterrupt, SystemExit):
-            return  # uvicorn has answered what was under way and raises the signal again
+            return  # what was under way is answered; uvicorn raises the signal again
 
 
-def _listening(settings: Settings) -> socket.socket:
+def work(settings: Settings, url: str, worker: Worker, *, models: Models | None = None) -> None:
+    """Serve as one of several workers."""
+    signal.signal(signal.SIGTERM, leave)
+    configure_logs()
+    app = create_app(settings, database_url=url, models=models)
+    app.state.metrics.share(worker)
+    with share_of(settings.host, settings.port) as listener:
+        try:
+            _serve(app, listener, stop_with_parent)
+        except (KeyboardInterrupt, SystemExit):
+            return
+
+
+def _serve(app: FastAPI, listener: socket.socket, begun: Callable[[uvicorn.Server], None]) -> None:
+    server = server_of(app)
+    begun(server)
+    gc.collect()
+    gc.freeze()  # what is imported stays; to look through it again and again stops every request
+    server.run(sockets=[listener])
+
+
+def server_of(app: FastAPI) -> uvicorn.Server:
+    """Make the server of an application, as it is run."""
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http=Connection,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # nobody asks who the client is, nor by which scheme it came
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    return uvicorn.Server(config)
+
+
+@contextmanager
+def _listening(settings: Settings) -> Iterator[socket.socket]:
+    """Take the port; the socket listens itself unless workers do."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    address = (settings.host, settings.port)
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+        if settings.workers > 1:
+            listener = port_for_all(*address)
+        else:
+            listener = socket.create_server(address, family=family, backlog=BACKLOG)
     except OSError as error:
         raise Unavailable(
             "port",
             f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; choose another --port",
         ) from error
+    with listener:
+        yield listener
 
 
 async def _has_keys(settings: Settings, url: str) -> bool:

@@ -26,8 +26,8 @@ from .errors import AfterSaleConflict
 from .gathering import WAITING, Gathering
 from .histories import Known, known_of
 from .policies import Policies
+from .store import chains, profiles, standings
 from .store import decisions as decision_store
-from .store import profiles, standings
 from .store import shops as shop_store
 from .store.database import Database
 from .store.decisions import Asked, Page, Read
@@ -129,7 +129,7 @@ class DecisionService:
             with self._stage("turn"):
                 await decision_store.take_turns(connection, asked)
             with self._stage("history"):
-                found = await decision_store.read(connection, asked)
+                found, lane = await decision_store.read(connection, asked)
                 known = [a.after_sale_id for a, one in zip(asked, found, strict=True) if one.known]
                 before = await decision_store.of_after_sales(connection, known)
                 new = [i for i, a in enumerate(asked) if a.after_sale_id not in before]
@@ -144,11 +144,13 @@ class DecisionService:
                 }
             with self._stage("store"):
                 decided = [one.row for one in made.values() if isinstance(one, Decided)]
-                await decision_store.add(connection, decided)
+                if decided:
+                    lane = lane or await chains.take(connection)
+                    await decision_store.add(connection, decided, lane)
                 kept = [one.keep for one in histories if isinstance(one, Known) and one.keep is not None]
                 await profiles.save(connection, kept)
                 moved = ahead.standings.moved()
-                await standings.save(connection, moved)
+                await standings.save(connection, moved, lane)
                 stored = time.perf_counter()
         self._observe("commit", time.perf_counter() - stored)
         for change in (change for one in moved for change in one.transitions):

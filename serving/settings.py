@@ -25,8 +25,10 @@ class Settings(BaseSettings):
         Empty means the SQLite file in the workspace; read it through ``tracking_uri``.
     host, port : str, int
         Where the service listens.
+    workers : int
+        Processes that serve the port.
     pool_size : int
-        Connections to the database.
+        Connections to the database, of each worker.
     database_timeout_seconds : float
         How long one wait for the database may last before the answer is a 503.
     body_timeout_seconds : float
@@ -56,6 +58,7 @@ class Settings(BaseSettings):
     mlflow_tracking_uri: str = Field(default="", validation_alias="MLFLOW_TRACKING_URI")
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
+    workers: int = Field(default=1, ge=1, le=256)
     pool_size: int = Field(default=10, ge=1)
     database_timeout_seconds: float = Field(default=5.0, gt=0)
     body_timeout_seconds: float = Field(default=20.0, gt=0)

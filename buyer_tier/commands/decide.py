@@ -16,25 +16,61 @@ if TYPE_CHECKING:
 
 def decide(
     request: Annotated[
-        str, typer.Argument(metavar="REQUEST.json", help="The request, - for standard input.")
-    ],
+        str | None, typer.Argument(metavar="REQUEST.json", help="The request, - for standard input.")
+    ] = None,
+    replay: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Make a stored decision again, or all, and compare every byte."),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help="With --replay all: from this instant on.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer's JSON.")] = False,
 ) -> None:
     """Decide one refund request, store the decision, and show every rule's verdict.
 
     The same after-sale id is decided once: again, it shows the stored decision.
 
+    With --replay nothing is stored: a decision is made again from its stored vector and evidence by the
+    model, the policy and the rules that made it. Exit code 1 if a byte differs.
+
     Example: buyer-tier decide request.json
+
+    Example: buyer-tier decide --replay 019ca8a1-7b00-7c0e-9d3b-2f6f0e1b7a55
     """
     from serving.logs import configure_logs
 
     configure_logs(quiet=True)
-    sent = _read(request)
+    if replay is not None:
+        _again(request, replay, since, as_json=as_json)
+        return
+    sent = _read(_given(request, since))
     answer, created = asyncio.run(_decided(sent))
     if as_json:
         sys.stdout.write(answer.decode() + "\n")
         return
     _print(json.loads(answer), created=created)
+
+
+def _again(request: str | None, which: str, since: str | None, *, as_json: bool) -> None:
+    from features.errors import BadInput
+
+    from . import replay
+    from .features import instant
+
+    if request is not None:
+        raise BadInput("give a request or --replay, not both")
+    if since is not None and which != replay.ALL:
+        raise BadInput("--since goes with --replay all")
+    replay.replay(which, since=None if since is None else instant(since, option="--since"), as_json=as_json)
+
+
+def _given(request: str | None, since: str | None) -> str:
+    from features.errors import BadInput
+
+    if request is None or since is not None:
+        raise BadInput("name the file of a request, or a stored decision with --replay ID")
+    return request
 
 
 def _read(source: str) -> RefundDecisionIn:

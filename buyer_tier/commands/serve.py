@@ -10,17 +10,21 @@ import typer
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; BUYER_TIER_HOST.")] = None,
     port: Annotated[int | None, typer.Option(help="Port, 0 for any free one; BUYER_TIER_PORT.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that serve the port, one per core; BUYER_TIER_WORKERS.")
+    ] = None,
 ) -> None:
     """Serve scores and refund decisions, with the embedded PostgreSQL if no other is named.
 
     Ctrl-C or SIGTERM answers what is under way, then stops.
 
-    Example: buyer-tier serve --port 8000
+    Example: buyer-tier serve --port 8000 --workers 2
     """
     from serving.run import run
     from serving.settings import Settings
 
-    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    said = {"host": host, "port": port, "workers": workers}
+    given = {name: value for name, value in said.items() if value is not None}
     run(Settings(**given), announce=_announce)
 
 

@@ -168,9 +168,20 @@ def usage_of(record: bytes) -> Usage | None:
     return None if kept is None else msgspec.convert(kept, Usage)
 
 
-def shop_of(record: bytes) -> ShopEvidence:
-    """Give back what was measured of the shop; unknown where the policy did not ask."""
-    return ShopEvidence(**msgspec.json.decode(record).get("shop_evidence", {}))
+def request_of(record: bytes) -> RefundRequest:
+    """Give back the request of a stored decision."""
+    return msgspec.convert(msgspec.json.decode(record)["request"], RefundRequest)
+
+
+def order_of(record: bytes) -> OrderEvidence:
+    """Give back what a stored decision knew of the order."""
+    return msgspec.convert(msgspec.json.decode(record)["order_evidence"], OrderEvidence)
+
+
+def shop_of(record: bytes) -> ShopEvidence | None:
+    """Give back what was measured of the shop; None where the policy did not ask."""
+    kept = msgspec.json.decode(record).get("shop_evidence")
+    return None if kept is None else ShopEvidence(**kept)
 
 
 def standing_of(record: bytes) -> Standing | None:

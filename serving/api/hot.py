@@ -9,6 +9,7 @@ body; so what is refused, and how, is said in one place only. That both ways rea
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime
@@ -22,18 +23,23 @@ from features.errors import BadInput
 from ..errors import Unavailable
 from ..metrics import Metrics
 from ..scoring import ScoringService
-from ..service import Decided, DecisionService
+from ..service import DecisionService
 from . import body, problems
 from .auth import KeyRing
 from .decisions import PREFIX as DECISIONS
 from .decisions import told
 from .documents import decision_request
+from .envelope import Envelope, note, request_id_of
 from .scores import shown
 
 BUYERS: Final = "/v1/buyers/"
 SCORE: Final = "/score"
 MAX_BYTES: Final = 1 << 16
 _encode: Final = msgspec.json.Encoder().encode
+
+
+_ROUTE_OF_SCORE: Final = "/v1/buyers/{buyer_id}/score"
+_Headers = list[tuple[bytes, bytes]]
 
 
 class _Route:
@@ -43,16 +49,13 @@ class _Route:
         self.path = path
 
 
-_DECIDE, _SCORE = _Route(DECISIONS), _Route("/v1/buyers/{buyer_id}/score")
-
-
 class Hot:
-    """ASGI middleware.
+    """ASGI application before all others, those of FastAPI, too: each of them costs a request microseconds.
 
     Parameters
     ----------
     app : ASGIApp
-        The routes.
+        The routes and what surrounds them.
     """
 
     def __init__(
@@ -83,7 +86,7 @@ class Hot:
         await self._app(scope, receive, send)
 
     async def _decide(self, scope: Scope, receive: Receive, send: Send) -> None:
-        now = self._clock()
+        started, now = time.perf_counter(), self._clock()
         if not self._may(scope, "decide", now):
             await self._app(scope, receive, send)
             return
@@ -91,37 +94,78 @@ class Hot:
             async with asyncio.timeout(self._body_seconds):
                 messages, content = await _taken(receive)
         except TimeoutError:
-            await problems.response(body.too_slow(), request_id=scope["request_id"])(scope, receive, send)
+            await self._failed(body.too_slow(), DECISIONS, started)(scope, receive, send)
             return
         asked = None if content is None else decision_request(content, now)
         if asked is None:
             await self._app(scope, _again(messages, receive), send)
             return
-        scope["route"] = _DECIDE
         try:
             decided = await self._service.decide(asked.request, digest=asked.digest, decided_at=now)
-        except (BadInput, Unavailable) as error:
-            await problems.answered(error, scope, receive, send)
+        except Exception as error:
+            await self._failed(error, DECISIONS, started)(scope, receive, send)
             return
-        await self._answer_decided(decided, send)
-
-    async def _answer_decided(self, decided: Decided, send: Send) -> None:
-        status, headers = told(decided, self._metrics)
-        named = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-        await _send(send, status, decided.row.answer, named)
+        status, named = told(decided, self._metrics)
+        headers = [(name.lower().encode(), value.encode()) for name, value in named.items()]
+        content = decided.row.answer
+        await self._answer(scope, send, status, content, headers, route=DECISIONS, started=started)
 
     async def _score(self, scope: Scope, receive: Receive, send: Send) -> None:
-        buyer_id, now = _buyer_of(scope), self._clock()
+        started, buyer_id, now = time.perf_counter(), _buyer_of(scope), self._clock()
         if buyer_id is None or not self._may(scope, "score:read", now):
             await self._app(scope, receive, send)
             return
-        scope["route"] = _SCORE
         try:
             scored = await self._scoring.score(buyer_id, as_of=now, explain=True)
-        except (BadInput, Unavailable) as error:
-            await problems.answered(error, scope, receive, send)
+        except Exception as error:
+            await self._failed(error, _ROUTE_OF_SCORE, started)(scope, receive, send)
             return
-        await _send(send, 200, _encode(shown(scored)), [])
+        content = _encode(shown(scored))
+        await self._answer(scope, send, 200, content, [], route=_ROUTE_OF_SCORE, started=started)
+
+    async def _answer(
+        self,
+        scope: Scope,
+        send: Send,
+        status: int,
+        content: bytes,
+        headers: _Headers,
+        *,
+        route: str,
+        started: float,
+    ) -> None:
+        request_id = request_id_of(scope)
+        headers += [
+            (b"content-length", b"%d" % len(content)),
+            (b"content-type", b"application/json"),
+            (b"x-request-id", request_id.encode()),
+        ]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+        seconds = time.perf_counter() - started
+        note(
+            self._metrics,
+            request_id,
+            method=scope["method"],
+            route=route,
+            status=status,
+            seconds=seconds,
+        )
+
+    def _failed(self, error: Exception, route: str, started: float) -> ASGIApp:
+        """Make the application that answers what went wrong, surrounded as the routes are."""
+
+        async def tell(scope: Scope, receive: Receive, send: Send) -> None:
+            if not isinstance(error, problems.Problem | BadInput | Unavailable):
+                raise error
+            problem = error if isinstance(error, problems.Problem) else problems.problem_of(error)
+            await problems.response(problem, request_id=scope["request_id"])(scope, receive, send)
+
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            scope["route"], scope["started"] = _Route(route), started
+            await Envelope(tell, metrics=self._metrics)(scope, receive, send)
+
+        return answer
 
     def _may(self, scope: Scope, wanted: str, now: datetime) -> bool:
         """Tell whether the key was looked up a moment ago and has the scope; if not, the route says why."""
@@ -162,9 +206,3 @@ def _again(messages: list[Message], receive: Receive) -> Receive:
         return first.popleft() if first else await receive()
 
     return again
-
-
-async def _send(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-    headers += [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

@@ -12,7 +12,6 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from features.errors import BadInput
 
@@ -83,11 +82,6 @@ def problem_of(error: BadInput | Unavailable) -> Problem:
     if isinstance(error, BadInput):  # its text names the buyer
         return Problem(422, UNREADABLE)
     return Problem(503, f"send the request again: {error}", headers={"Retry-After": RETRY_AFTER_SECONDS})
-
-
-async def answered(error: BadInput | Unavailable, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer a refusal without the application's handlers."""
-    await response(problem_of(error), request_id=scope.get("request_id"))(scope, receive, send)
 
 
 def invalid(errors: Sequence[Any]) -> Problem:

@@ -12,7 +12,8 @@ from decisions.request import OrderEvidence
 from decisions.tiers import Tier
 from models.deciding.row import DecisionRow
 
-from . import profiles, standings
+from . import chains, profiles, standings
+from .chains import Lane
 from .ids import MILLISECOND, first_id
 from .profiles import Found
 from .standings import Heard
@@ -36,6 +37,7 @@ class Page:
 
 NAMES: Final = tuple(field.name for field in fields(DecisionRow))
 COLUMNS: Final = ", ".join(NAMES)
+STORED: Final = (*NAMES, *chains.LINK)
 _values: Final = attrgetter(*NAMES)
 SELECT: Final = f"SELECT {COLUMNS} FROM decisions"
 TIERS_BEFORE: Final = """
@@ -82,7 +84,11 @@ FROM events AS e WHERE e.order_id = asked.order_id
 """What the log tells of the order: `models.evidence.order_evidence`, and whether it is another buyer's. All
 that is known when the decision is made: a request dated back must not hide that the parcel has left."""
 READ: Final = f"""
-SELECT pg_current_snapshot()::text AS seen, {profiles.PARTS},
+WITH lane AS MATERIALIZED ({chains.FREE} AND EXISTS (
+    SELECT FROM unnest($1::text[]) AS new (after_sale_id)
+    WHERE (SELECT k.decision_id FROM decisions AS k WHERE k.after_sale_id = new.after_sale_id) IS NULL
+) {chains.LOCKED})
+SELECT lane.chain, lane.place, lane.hash, pg_current_snapshot()::text AS seen, {profiles.PARTS},
     EXISTS (SELECT FROM decisions AS k WHERE k.after_sale_id = asked.after_sale_id) AS known,
     (SELECT d.tier FROM decisions AS d WHERE d.buyer_id = asked.buyer_id ORDER BY d.decision_id DESC LIMIT 1),
     heard.*, granted.*, (SELECT max(activation_id) FROM policy_activations) AS policy_epoch,
@@ -91,9 +97,10 @@ FROM unnest($1::text[], $2::text[], $3::text[])
     WITH ORDINALITY AS asked (after_sale_id, buyer_id, order_id, n)
 LEFT JOIN buyer_profiles AS p ON p.buyer_id = asked.buyer_id {standings.JOIN}
 CROSS JOIN LATERAL ({HEARD}) AS heard CROSS JOIN LATERAL ({GRANTED}) AS granted
-ORDER BY asked.n
+LEFT JOIN lane ON asked.n = 1 ORDER BY asked.n
 """
-"""All that the decisions of a group are made from, but for what only some policies need (`usage`)."""
+"""All that the decisions of a group are made from, but for what only some policies need (`usage`), and the
+chain that new ones will extend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +152,22 @@ async def take_turn(connection: Connection, buyer_ids: Sequence[str]) -> None:
     await connection.execute(LOCK, [1] * len(buyer_ids), buyer_ids)
 
 
-async def read(connection: Connection, asked: Sequence[Asked]) -> list[Read]:
-    """Read what the decisions of a group need, all of one instant, in the order of the requests."""
+async def read(connection: Connection, asked: Sequence[Asked]) -> tuple[list[Read], Lane | None]:
+    """Read what the decisions of a group need, all of one instant, in the order of the requests.
+
+    The chain is None if no request is new, or none was free.
+    """
     columns = zip(*((a.after_sale_id, a.buyer_id, a.order_id) for a in asked), strict=True)
-    return [_read(row) for row in await connection.fetch(READ, *columns)]
+    rows = await connection.fetch(READ, *columns)
+    chain, place, head, *_ = rows[0]
+    return [_read(row) for row in rows], None if chain is None else Lane(chain, place, head)
 
 
 def _read(row: Any) -> Read:
     (
+        _,
+        _,
+        _,
         seen,
         packed,
         tail,
@@ -177,13 +192,14 @@ def _read(row: Any) -> Read:
     return Read(Found(seen, packed, tail, changed), known, tier, order, epoch, Heard(seen, *standing))
 
 
-async def add(connection: Connection, rows: Sequence[DecisionRow]) -> None:
-    """Store decisions; fails as a whole if an after-sale has one already.
+async def add(connection: Connection, rows: Sequence[DecisionRow], lane: Lane) -> None:
+    """Store decisions, chained; fails as a whole if an after-sale has one already.
 
     By COPY: as arrays of an INSERT they take several times as long to encode.
     """
     if rows:
-        await connection.copy_records_to_table("decisions", records=map(_values, rows), columns=NAMES)
+        chained = [lane.chained("decisions", _values(row)) for row in rows]
+        await connection.copy_records_to_table("decisions", records=chained, columns=STORED)
 
 
 async def of_after_sales(connection: Connection, after_sale_ids: Sequence[str]) -> dict[str, DecisionRow]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SCOPES: Final = (
     *("decide", "score:read", "events:write", "policy:propose", "policy:activate"),
-    *("standing:read", "standing:write", "appeals:decide"),
+    *("standing:read", "standing:write", "appeals:decide", "audit:read"),
 )
 PREFIX: Final = "bt_"
 

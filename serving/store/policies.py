@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from . import chains
 
 if TYPE_CHECKING:
     from .database import Connection
@@ -13,6 +15,11 @@ if TYPE_CHECKING:
 CHANNEL: Final = "buyer_tier_policy"
 """Every new activation notifies it."""
 Action = Literal["activate", "rollback", "stop", "resume"]
+POLICIES: Final = f"SELECT {', '.join(chains.CHAINED['policies'])} FROM policies"
+ACTS: Final = f"SELECT {', '.join(chains.CHAINED['policy_activations'])} FROM policy_activations"
+NEXT: Final = (
+    "SELECT nextval(pg_get_serial_sequence('policy_activations', 'activation_id')), clock_timestamp()"
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,13 +55,13 @@ async def take_turn(connection: Connection) -> None:
 
 async def find(connection: Connection, version: str) -> Proposed | None:
     """Find a policy."""
-    row = await connection.fetchrow("SELECT * FROM policies WHERE version = $1", version)
+    row = await connection.fetchrow(f"{POLICIES} WHERE version = $1", version)
     return None if row is None else Proposed(**row)
 
 
 async def every(connection: Connection) -> list[Proposed]:
     """List all policies, newest first."""
-    rows = await connection.fetch("SELECT * FROM policies ORDER BY proposed_at DESC, version")
+    rows = await connection.fetch(f"{POLICIES} ORDER BY proposed_at DESC, version")
     return [Proposed(**row) for row in rows]
 
 
@@ -62,21 +69,17 @@ async def add(
     connection: Connection, *, version: str, content_id: str, text: str, key: ApiKey
 ) -> Proposed | None:
     """Store a policy; None if the version is there already."""
-    row = await connection.fetchrow(
-        "INSERT INTO policies (version, content_id, text, proposed_by, proposer) "
-        "VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING *",
-        version,
-        content_id,
-        text,
-        key.key_id,
-        key.name,
-    )
-    return None if row is None else Proposed(**row)
+    await connection.execute("LOCK TABLE policies IN SHARE ROW EXCLUSIVE MODE")
+    if await find(connection, version) is not None:
+        return None
+    at = await connection.fetchval("SELECT clock_timestamp()")
+    made = (version, content_id, text, key.key_id, key.name, at)
+    return Proposed(**await _insert(connection, "policies", made))
 
 
 async def activations(connection: Connection) -> list[Activation]:
     """List all that was put in force, in the order of the acts."""
-    rows = await connection.fetch("SELECT * FROM policy_activations ORDER BY activation_id")
+    rows = await connection.fetch(f"{ACTS} ORDER BY activation_id")
     return [Activation(**row) for row in rows]
 
 
@@ -90,14 +93,14 @@ async def act(
     reason: str,
 ) -> Activation:
     """Write an act down and tell every service when the transaction commits."""
-    row = await connection.fetchrow(
-        "INSERT INTO policy_activations (action, version, starts_at, made_by, maker, reason) "
-        "VALUES ($1, $2, $3, $4, $5, $6) RETURNING *",
-        action,
-        version,
-        starts_at,
-        key.key_id,
-        key.name,
-        reason,
-    )
-    return Activation(**row)
+    number, at = await connection.fetchrow(NEXT)
+    made = (number, action, version, starts_at, key.key_id, key.name, at, reason)
+    return Activation(**await _insert(connection, "policy_activations", made))
+
+
+async def _insert(connection: Connection, table: str, values: tuple[Any, ...]) -> dict[str, Any]:
+    """Chain a row and give it by column; what the database could fill in was asked of it, to be hashed."""
+    chained = (await chains.take(connection)).chained(table, values)
+    columns = chains.CHAINED[table]
+    await connection.copy_records_to_table(table, records=[chained], columns=(*columns, *chains.LINK))
+    return dict(zip(columns, values, strict=True))

@@ -19,6 +19,9 @@ from decisions.standing import FRESH, Signal, Standing, Transition
 from decisions.standing_events import as_event, as_record, from_record
 from models.deciding.moving import Moved
 
+from . import chains
+from .chains import Lane
+
 if TYPE_CHECKING:
     from .database import Connection
 
@@ -57,7 +60,7 @@ QUIET: Final = b'{"state":"eligible",', b'{"state":"new",'
 """How the records begin of which time alone changes nothing."""
 SWEEP_SECONDS: Final = 3600.0
 """What looks at all buyers may take longer than a request may wait."""
-COLUMNS: Final = ("buyer_id", "version", "at", "appeal", "event")
+COLUMNS: Final = (*chains.CHAINED["standing_transitions"], *chains.LINK)
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -95,15 +98,23 @@ async def read(connection: Connection, buyer_ids: Sequence[str]) -> list[Heard]:
     return [Heard(*row) for row in await connection.fetch(READ, buyer_ids)]
 
 
-async def save(connection: Connection, moved: Sequence[Moved]) -> None:
-    """Keep standings and add their transitions; the caller holds the buyers' locks."""
+async def save(connection: Connection, moved: Sequence[Moved], lane: Lane | None = None) -> None:
+    """Keep standings and add their transitions, chained; the caller holds the buyers' locks.
+
+    Parameters
+    ----------
+    lane : Lane, optional
+        The chain that the transaction has taken already, if it has.
+    """
     if not moved:
         return
     rows = [
         (m.buyer_id, t.version, t.at, t.appeal, _encode(as_event(t))) for m in moved for t in m.transitions
     ]
     if rows:
-        await connection.copy_records_to_table("standing_transitions", records=rows, columns=COLUMNS)
+        lane = lane or await chains.take(connection)
+        chained = [lane.chained("standing_transitions", row) for row in rows]
+        await connection.copy_records_to_table("standing_transitions", records=chained, columns=COLUMNS)
     ordered = sorted(moved, key=lambda m: m.buyer_id)
     await connection.executemany(
         SAVE,

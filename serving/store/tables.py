@@ -24,6 +24,12 @@ def _arrival() -> sa.Column[Any]:
     return sa.Column("arrival", sa.BigInteger, server_default=sa.text("(pg_current_xact_id()::text)::bigint"))
 
 
+def _link() -> list[sa.Column[Any]]:
+    """Give a chained row's place, see `CHAINS`."""
+    numbers = [sa.Column(name, sa.BigInteger, nullable=False) for name in ("chain", "place")]
+    return [*numbers, sa.Column("hash", postgresql.BYTEA, nullable=False)]
+
+
 EVENTS: Final = sa.Table(
     "events",
     METADATA,
@@ -120,6 +126,8 @@ DECISIONS: Final = sa.Table(
     _time("decided_at"),
     _arrival(),
     sa.Column("seen", TEXT, server_default=sa.text("pg_current_snapshot()::text")),
+    *_link(),
+    sa.Index("decisions_in_chain", "chain", "place", unique=True),
     sa.Index("decisions_in_arrival", "arrival", postgresql_using="brin"),
     sa.Index("decisions_of_buyer", "buyer_id", "decision_id"),
     sa.Index("decisions_of_shop", "shop_id", "decision_id"),
@@ -128,6 +136,18 @@ DECISIONS: Final = sa.Table(
 )
 """Append-only. ``vector`` is little-endian float64; ``record`` the request and the evidence, ``answer``
 what was answered, both as the bytes that they were. ``seen`` is the snapshot in which the row was stored."""
+
+CHAINS: Final = sa.Table(
+    "chains",
+    METADATA,
+    sa.Column("chain", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("place", sa.BigInteger, nullable=False),
+    sa.Column("hash", postgresql.BYTEA, nullable=False),
+)
+"""The last place and hash of each chain (`serving.store.chains`). Rows of ``decisions``, ``policies``,
+``policy_activations`` and ``standing_transitions`` have a place in one; a trigger moves this on as they come
+in. The numbers of a month's chains are one range, by which those tables can be partitioned one day: a
+partition then holds whole chains, and is checked against heads that stay here when it has gone."""
 
 CATALOGS: Final = sa.Table(
     "catalogs",
@@ -152,6 +172,8 @@ POLICIES: Final = sa.Table(
     sa.Column("version", TEXT, primary_key=True),
     *(_text(n, nullable=False) for n in ("content_id", "text", "proposed_by", "proposer")),
     _time("proposed_at", server_default=sa.func.clock_timestamp()),
+    *_link(),
+    sa.Index("policies_in_chain", "chain", "place", unique=True),
 )
 """Proposed policies, never changed: ``text`` is the canonical one, ``content_id`` its SHA-256;
 ``proposed_by`` is the key's id, ``proposer`` its name."""
@@ -167,6 +189,8 @@ POLICY_ACTIVATIONS: Final = sa.Table(
     _time("made_at", server_default=sa.func.clock_timestamp()),
     _text("reason", nullable=False),
     sa.CheckConstraint("action IN ('activate', 'rollback', 'stop', 'resume')", name="known_action"),
+    *_link(),
+    sa.Index("policy_activations_in_chain", "chain", "place", unique=True),
 )
 """What was put in force, only added to. ``version`` null is the shipped policy; ``starts_at`` null is at
 once, whatever the clocks say. Each row notifies the services that listen."""
@@ -193,6 +217,8 @@ STANDING_TRANSITIONS: Final = sa.Table(
     _text("appeal"),
     sa.Column("event", postgresql.BYTEA, nullable=False),
     _time("written_at", server_default=sa.func.now()),
+    *_link(),
+    sa.Index("standing_transitions_in_chain", "chain", "place", unique=True),
     sa.Index(
         "standing_transitions_of_appeal",
         "appeal",

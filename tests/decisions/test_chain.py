@@ -3,41 +3,49 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
-from decisions.chain import Broken, Linked, genesis, link, verify
+from decisions.chain import Broken, Head, Linked, digest, genesis, link, verify
 
 
 def chain(n: int = 5, partition: str = "2026-11") -> list[Linked]:
     previous, found = genesis(partition), []
     for place in range(1, n + 1):
-        record = f"record {place}".encode()
+        record = digest(f"record {place}".encode())
         previous = link(previous, record, place=place)
         found.append(Linked(place, record, previous))
     return found
 
 
-def fault(records: list[Linked], head: Linked | None = None) -> tuple[int, str] | None:
-    found = verify(iter(records), partition="2026-11", head=head)
+def head(records: list[Linked]) -> Head:
+    return Head(records[-1].place, records[-1].hash)
+
+
+def fault(
+    records: list[Linked], head: Head | None = None, known: Sequence[Head] = ()
+) -> tuple[int, str] | None:
+    found = verify(iter(records), partition="2026-11", head=head, known=known)
     return None if found is None else (found.place, found.fault)
 
 
 def test_a_chain_as_it_was_written_is_whole() -> None:
-    assert fault(chain(), head=chain()[-1]) is None
+    assert fault(chain(), head(chain()), [head(chain(2)), head(chain())]) is None
     assert fault([]) is None
+    assert fault([], Head(0, b"")) is None
 
 
 @pytest.mark.parametrize("place", [1, 2, 3, 4, 5])
 def test_every_record_altered_missing_or_moved_is_found_at_its_place(place: int) -> None:
     whole, i = chain(), place - 1
-    altered = [replace(r, record=r.record + b".") if r.place == place else r for r in whole]
+    altered = [replace(r, digest=digest(b".")) if r.place == place else r for r in whole]
     assert fault(altered) == (place, "altered")
     forged = [replace(r, hash=bytes(32)) if r.place == place else r for r in whole]
     assert fault(forged) == (place, "altered")
     missing = whole[:i] + whole[place:]
-    assert fault(missing, head=whole[-1]) == (place, "missing")
+    assert fault(missing, head(whole)) == (place, "missing")
     if place < 5:
         swapped = [*whole[:i], whole[i + 1], whole[i], *whole[i + 2 :]]
         assert fault(swapped) == (place, "reordered")
@@ -49,21 +57,35 @@ def test_every_record_altered_missing_or_moved_is_found_at_its_place(place: int)
 def test_an_end_cut_off_is_found_only_against_a_head_known_from_elsewhere() -> None:
     whole = chain()
     assert fault(whole[:3]) is None
-    assert fault(whole[:3], head=whole[-1]) == (4, "missing")
-    assert fault([], head=whole[-1]) == (1, "missing")
+    assert fault(whole[:3], head(whole)) == (4, "missing")
+    assert fault(whole[:3], head(whole[:3]), [head(whole)]) == (4, "missing")
+    assert fault([], known=[head(whole)]) == (1, "missing")
 
 
-def test_a_chain_rewritten_from_some_place_on_does_not_end_in_the_known_head() -> None:
-    found = verify(chain(4) + chain(6)[4:], partition="2026-11", head=replace(chain(6)[-1], hash=bytes(32)))
-    assert found == Broken(6, "altered", "it does not end as its known head at 6")
-    assert fault(chain(6), head=chain(5)[-1]) == (6, "altered")
+def test_a_record_put_after_the_head_is_found() -> None:
+    assert fault(chain(6), head(chain(5))) == (6, "altered")
+    assert fault(chain(1), Head(0, b"")) == (1, "altered")
+
+
+def test_a_chain_written_anew_is_whole_in_itself_and_found_against_a_head_of_before() -> None:
+    anew, previous = [], genesis("2026-11")
+    for one in chain():
+        record = digest(b"forged") if one.place == 2 else one.digest
+        previous = link(previous, record, place=one.place)
+        anew.append(Linked(one.place, record, previous))
+    assert fault(anew, head(anew)) is None
+    assert fault(anew, head(anew), [head(chain(1))]) is None
+    assert fault(anew, head(anew), [head(chain(4)), head(chain(3))]) == (3, "altered")
+    found = verify(anew, partition="2026-11", head=Head(5, bytes(32)))
+    assert found == Broken(5, "altered", "its head is kept as place 5")
 
 
 def test_chains_of_two_partitions_cannot_be_exchanged() -> None:
     assert fault(chain(partition="2026-12")) == (1, "altered")
 
 
-def test_lengths_are_part_of_the_hash_and_the_form_is_fixed() -> None:
-    assert link(bytes(32), b"ab", place=1) != link(bytes(32), b"a", place=1)
-    stated = hashlib.sha256(bytes(32) + bytes(7) + b"\x01" + bytes(7) + b"\x02" + b"ab").digest()
-    assert link(bytes(32), b"ab", place=1) == stated
+def test_the_form_is_fixed() -> None:
+    assert digest(b"ab") == hashlib.sha256(b"ab").digest()
+    stated = hashlib.sha256(bytes(32) + bytes(7) + b"\x01" + digest(b"ab")).digest()
+    assert link(bytes(32), digest(b"ab"), place=1) == stated
+    assert genesis("a") == hashlib.sha256(b"buyer-tier chain 1\0a").digest()

@@ -16,11 +16,10 @@ import asyncpg
 import httpx
 import pytest
 import structlog
-import uvicorn
 from fastapi import FastAPI
 
 from serving.app import create_app
-from serving.run import _listening
+from serving.run import _listening, server_of
 from serving.settings import Settings
 from serving.store import events as event_store
 from serving.store import keys
@@ -28,6 +27,8 @@ from serving.store.embedded import database
 from serving.store.migrate import migrate
 from tests.serving.scenes import NOW, FakeModels, good_history, table
 
+ERASING = {"buyer_tier.erasing": "on"}
+"""Settings of a connection that may change and delete what is kept."""
 Add = Callable[[list[dict[str, Any]]], Awaitable[None]]
 MakeKey = Callable[..., Awaitable[str]]
 
@@ -76,10 +77,9 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def url(server_url: str) -> str:
     async def empty() -> None:
-        connection = await asyncpg.connect(server_url)
-        await connection.execute("SET session_replication_role = replica")  # past the triggers that refuse it
+        connection = await asyncpg.connect(server_url, server_settings=ERASING)
         await connection.execute(
-            "TRUNCATE events, links, decisions, api_keys, skew_checks, buyer_profiles, policies, "
+            "TRUNCATE chains, events, links, decisions, api_keys, skew_checks, buyer_profiles, policies, "
             "policy_activations, standings, standing_transitions, shop_figures"
         )
         await connection.close()
@@ -142,7 +142,7 @@ async def client(app: FastAPI, headers: dict[str, str], add: Add) -> AsyncIterat
 def live(app: FastAPI, settings: Settings) -> Iterator[str]:
     """Serve over a real socket, in a thread."""
     with _listening(settings) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, loop="uvloop", http="httptools"))
+        server = server_of(app)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         while not server.started:

@@ -17,14 +17,17 @@ import httpx
 import pytest
 import uvicorn
 
+from serving import auditing
 from serving.app import create_app, now
+from serving.auditing import Followed
 from serving.run import _listening
 from serving.settings import Settings
 from serving.store import events as event_store
 from serving.store import keys
+from serving.store.database import Database
 from serving.store.embedded import database
 from serving.store.migrate import migrate
-from tests.serving.conftest import own_folder
+from tests.serving.conftest import ERASING, own_folder
 from tests.serving.deciding import run
 from tests.serving.scenes import FakeModels, good_history, request, table
 
@@ -45,8 +48,8 @@ def prepared(url: str) -> dict[str, str]:
     """Empty the database but for seven good buyers; give a key's header."""
 
     async def made() -> str:
-        connection = await asyncpg.connect(url)
-        await connection.execute("TRUNCATE events, links, decisions, api_keys, buyer_profiles")
+        connection = await asyncpg.connect(url, server_settings=ERASING)
+        await connection.execute("TRUNCATE chains, events, links, decisions, api_keys, buyer_profiles")
         async with connection.transaction():
             rows = [row for n in range(7) for row in good_history(f"B-{n}")]
             await event_store.append(connection, table(rows))
@@ -148,8 +151,17 @@ def _end(sending: threading.Thread, child: int) -> None:
         return
 
 
+async def verified(url: str) -> list[Followed]:
+    database = Database(url, size=1, timeout=20)
+    await database.open()
+    try:
+        return await auditing.verify(database, known={})
+    finally:
+        await database.close()
+
+
 def check(url: str, found: dict[str, list[httpx.Response]]) -> None:
-    """Nothing answered that is not stored, none stored twice, none answered differently."""
+    """Nothing answered that is not stored, none stored twice, none answered differently; chains are whole."""
     stored = run(url, "SELECT after_sale_id, answer FROM decisions")
     assert len(stored) == CLIENTS * EACH == len(found)
     kept = dict(map(tuple, stored))
@@ -157,6 +169,9 @@ def check(url: str, found: dict[str, list[httpx.Response]]) -> None:
     for after_sale_id, answers in found.items():
         assert {answer.content for answer in answers} == {kept[after_sale_id]}
         assert Counter(answer.status_code for answer in answers)[201] <= 1
+    followed = asyncio.run(verified(url))
+    assert [one.broken for one in followed] == [None] * len(followed)
+    assert sum(one.records["decisions"] for one in followed) == len(stored)
     granted = Counter(order_id for order_id, outcome in orders if outcome == "auto_refund")
     assert set(granted.values()) == {1}  # nothing is paid back twice
 

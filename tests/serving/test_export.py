@@ -64,7 +64,17 @@ def test_a_decision_comes_back_with_its_rules_and_its_vector_by_name(served: str
     export(served, tmp_path)
     (found,) = rows_of(tmp_path, "decisions")
     stored = dict(run(served, "SELECT * FROM decisions")[0])
-    kept = stored.keys() - {"vector", "answer", "record", "request_digest", "arrival", "seen"}
+    kept = stored.keys() - {
+        "vector",
+        "answer",
+        "record",
+        "request_digest",
+        "arrival",
+        "seen",
+        "chain",
+        "place",
+        "hash",
+    }
     assert {name: found[name] for name in kept} == {name: stored[name] for name in kept}
     assert np.array([found[name] for name in CATALOG.names]).tobytes() == stored["vector"]
     assert found["rules"] == json.loads(stored["answer"])["rules"]

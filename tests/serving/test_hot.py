@@ -20,6 +20,7 @@ from serving.api.events import EventIn, EventsIn
 from serving.api.hot import Hot
 from serving.api.schemas import RefundDecisionIn
 from serving.app import create_app
+from serving.service import DecisionService
 from serving.settings import Settings
 from tests.serving.conftest import Add, client_of
 from tests.serving.scenes import BASE, NOW, FakeModels, as_json, good_history, request, table
@@ -226,9 +227,33 @@ async def test_a_conflict_and_a_score_are_told_alike(twice: Any) -> None:
 async def test_what_is_plain_does_go_the_short_way(twice: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     quick, slow = twice
 
-    async def refused(self: Hot, *_: Any) -> None:
-        raise AssertionError("the short way was taken")
+    taken, answer = [], Hot._answer
 
-    monkeypatch.setattr(Hot, "_answer_decided", refused)
+    async def noted(self: Hot, *args: Any, **named: Any) -> None:
+        taken.append(named["route"])
+        await answer(self, *args, **named)
+
+    monkeypatch.setattr(Hot, "_answer", noted)
     assert (await slow.post(DECISIONS, json=request())).status_code == 201
-    assert (await quick.post(DECISIONS, json=request())).status_code == 500
+    assert (await slow.get("/v1/buyers/good/score")).status_code == 200
+    assert not taken
+    assert (await quick.post(DECISIONS, json=request())).status_code == 200
+    assert (await quick.get("/v1/buyers/good/score")).status_code == 200
+    assert taken == [DECISIONS, "/v1/buyers/{buyer_id}/score"]
+
+
+async def test_a_failure_on_the_short_way_is_logged_and_answered_500(
+    twice: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = "buyer B-1"
+
+    async def broken(*_: Any, **__: Any) -> None:
+        raise ValueError(named)
+
+    monkeypatch.setattr(DecisionService, "decide", broken)
+    answer = await twice[0].post(DECISIONS, json=request())
+    assert (answer.status_code, answer.json()["type"]) == (500, "urn:buyer-tier:problem:internal-error")
+    logged = capsys.readouterr().out
+    assert answer.headers["x-request-id"] in logged
+    assert '"failed"' in logged
+    assert "B-1" not in logged

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from serving.app import create_app
 from serving.settings import Settings
 from serving.store import keys
+from serving.store import policies as store
 from serving.store.policies import Activation
 from serving.timeline import in_force
 from tests.serving.conftest import Add, client_of, live
@@ -201,13 +202,11 @@ async def test_a_stored_policy_that_this_release_cannot_read_stops_decisions_and
     client: httpx.AsyncClient, url: str
 ) -> None:
     connection = await asyncpg.connect(url)
-    await connection.execute(
-        "INSERT INTO policies VALUES ('next-1', 'c', E'version = \"next-1\"\\nunheard_of = 1\\n', 'k', 'n')"
-    )
-    await connection.execute(
-        "INSERT INTO policy_activations (action, version, made_by, maker, reason) "
-        "VALUES ('activate', 'next-1', 'k', 'm', 'r')"
-    )
+    _, key = await keys.create(connection, name="n", scopes=(), now=NOW, expires_at=None)
+    async with connection.transaction():
+        text = 'version = "next-1"\nunheard_of = 1\n'
+        await store.add(connection, version="next-1", content_id="c", text=text, key=key)
+        await store.act(connection, "activate", version="next-1", key=key, reason="r")
     await connection.close()
     answer = await client.post(DECISIONS, json=request())
     assert (answer.status_code, "next-1" in answer.json()["detail"]) == (503, True)

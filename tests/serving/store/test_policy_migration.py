@@ -12,6 +12,8 @@ from alembic import command
 
 from decisions.policy_file import parse
 from models.deciding import record
+from serving import auditing
+from serving.auditing import Followed
 from serving.champion import Champion
 from serving.policies import Policies
 from serving.service import Decided, DecisionService
@@ -62,6 +64,15 @@ def older(url: str) -> str:
     return older
 
 
+async def _followed(url: str) -> list[Followed]:
+    database = Database(url, size=1, timeout=20)
+    await database.open()
+    try:
+        return await auditing.verify(database, known={})
+    finally:
+        await database.close()
+
+
 async def _decided(url: str) -> tuple[list[Decided], tuple[int, list[tuple[str, str]]]]:
     database, champion = Database(url, size=2, timeout=20), Champion(FakeModels(), poll_seconds=60)
     await database.open()
@@ -84,3 +95,24 @@ def test_decisions_are_kept_count_towards_caps_and_what_was_known_of_buyers_is_h
     assert (new.created, new.failed_rule) == (True, "caps")
     assert (bad.row.standing, bad.failed_rule) == ("revoked", "standing")
     assert verified == (1, [])
+
+
+def test_decisions_of_before_are_sealed_in_a_chain_of_their_own_and_new_ones_follow_in_another(
+    older: str,
+) -> None:
+    migrate(older)
+    asyncio.run(_decided(older))
+    sealed, *others = asyncio.run(_followed(older))
+    assert (sealed.partition.endswith("/0"), dict(sealed.records)) == (True, {"decisions": 1})
+    assert [one.broken for one in (sealed, *others)] == [None] * (1 + len(others))
+    assert sum(one.records["decisions"] for one in others) == 2
+    assert asyncio.run(_altered(older)) == "altered"
+
+
+async def _altered(url: str) -> str | None:
+    connection = await asyncpg.connect(url)
+    await connection.execute("SET buyer_tier.erasing = 'on'")
+    await connection.execute("UPDATE decisions SET score = 801 WHERE after_sale_id = 'AS-old'")
+    await connection.close()
+    broken = (await _followed(url))[0].broken
+    return None if broken is None else broken.fault
