@@ -1,9 +1,10 @@
 """What came of each request in history, and what each policy's decision makes of it: known, or not.
 
-A decision that is history's leaves what history tells. Where it differs, only two things are known. Money
-paid back for goods that never left is nobody's loss, whoever pays it back and when. And a parcel that had
-left when the money was asked for had left whoever answers, so paying back at once loses it. All else is
-unknown, and lies between nothing and the refund.
+A decision that is history's leaves what history tells; of what was not paid back that is known once 30 days
+have passed, in a log that has shipments. Where it differs, only two things are known. Money paid back for
+goods that never left is nobody's loss, whoever pays it back and when. And a parcel that had left when the
+money was asked for had left whoever answers, so paying back at once loses it. All else is unknown, and lies
+between nothing and the refund.
 
 Bearers, each loss one:
 
@@ -177,18 +178,20 @@ def losses_of(outcomes: Outcomes, auto: Bools) -> Losses:
     """
     o, fen = outcomes, outcomes.fen
     same = auto == o.auto
-    harmless = o.granted & ~o.found_shipped & ~o.lost_dispute & o.knows_shipping
-    gone = auto & o.left_before & (o.found_shipped | ~o.granted)
-    unknown = o.before & ~same & ~harmless & ~gone
+    had_left = o.found_shipped | o.left_before
+    harmless = o.granted & ~had_left & ~o.lost_dispute & o.knows_shipping
+    gone = auto & o.left_before
+    refused = ~auto & ~o.granted & ~o.shipped & ~o.withdrawn
+    unsettled = refused & ~(o.settled & o.knows_shipping)
+    unknown = o.before & ((~same & ~harmless & ~gone) | unsettled)
     told = o.before & ~unknown
-    race = (same & o.granted & o.found_shipped) | gone
+    race = (same & o.granted & had_left) | gone
     lost = same & o.granted & o.lost_dispute & ~race
-    refused = ~o.granted & ~o.shipped & o.settled & ~o.withdrawn
     known = {
         "race": told & race,
         "platform": told & lost & auto,
         "merchant": told & lost & ~auto,
-        "buyer": told & refused & ~auto,
+        "buyer": told & refused,
     }
     return Losses(
         known={bearer: np.where(where, fen, 0) for bearer, where in known.items()},

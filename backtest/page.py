@@ -31,7 +31,7 @@ FIGURES: Final = (
     ("loss_rate", "known loss per automatically refunded yuan", "share"),
     ("worst_loss_rate", "the same in the worst case", "share"),
     ("differs", "requests decided otherwise than in history", "count"),
-    ("unknown", "… of these, loss not known", "count"),
+    ("unknown", "requests whose loss is not known", "count"),
 )
 OF_TRUTH: Final = (
     ("abusers", "abusers active meanwhile", "count"),

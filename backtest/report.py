@@ -6,11 +6,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from decisions.policy_file import difference
 
 from .compare import front, swapped
 from .figures import Scene, by_archetype, by_slice, over_time
 from .gaming import gaming
+from .history import History
+from .instants import instant
 from .replay import Run
 
 
@@ -39,6 +44,7 @@ def report_of(run: Run, scene: Scene, *, inputs: dict[str, Any], caveats: Sequen
                 "first": history.first.isoformat(),
                 "last": history.last.isoformat(),
                 "requests": len(history.requests),
+                **_asked(history),
                 "incomplete": history.incomplete,
                 "repeated": history.repeated,
                 "before_shipment": int(outcomes.before.sum()),
@@ -77,3 +83,12 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: plain(one) for name, one in value.items()}
     return [plain(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+
+def _asked(history: History) -> dict[str, str | None]:
+    """Tell when the first and the last of the requests decided came."""
+    ends = pc.min_max(history.requests["requested_at"].cast(pa.int64())).as_py()
+    return {
+        name: None if at is None else instant(at).isoformat()
+        for name, at in (("first_asked", ends["min"]), ("last_asked", ends["max"]))
+    }

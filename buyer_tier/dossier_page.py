@@ -11,7 +11,7 @@ STYLE: Final = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
     "h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem;border-bottom:1px solid #ccc}"
     "table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:top;"
-    "padding:.2rem .8rem .2rem 0;border-bottom:1px solid #eee;overflow-wrap:anywhere}"
+    "padding:.2rem .8rem .2rem 0;border-bottom:1px solid #eee}td:last-child{overflow-wrap:anywhere}"
     ".bad{color:#a00;font-weight:600}.good{color:#070}pre{background:#f6f6f6;padding:.8rem;overflow:auto}"
 )
 GOOD: Final = ("passed", "holds", "auto_refund")

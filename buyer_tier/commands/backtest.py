@@ -78,6 +78,7 @@ def backtest(
     from backtest.backtest import backtest as run
     from backtest.run_record import begin, inputs_of, read_policies
     from backtest.truth import read_truth
+    from backtest.walk_forward import months_between
     from buyer_tier.backtest_shown import lines_of, table_of
     from buyer_tier.console import emit, err, out
     from buyer_tier.log_source import local_log, refuse_inside
@@ -100,6 +101,8 @@ def backtest(
         from backtest.whole_log import as_parquet
 
         with as_parquet(path) as log:
+            if begins is not None:
+                months_between(log, begins, ends)  # refuses a late history before anything is written
             models, name, caveats = _models(log, policies, model, settings.tracking_uri)
             inputs = inputs_of(
                 log, policies, models=f"{name}, seed {seed}", since=begins, until=ends, goods=goods

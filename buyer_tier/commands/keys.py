@@ -22,7 +22,7 @@ def create(
         list[str],
         typer.Option(
             help="decide, score:read, events:write, policy:propose, policy:activate, standing:read, "
-            "standing:write, appeals:decide; repeat it for more."
+            "standing:write, appeals:decide, audit:read; repeat it for more."
         ),
     ],
     expires_days: Annotated[

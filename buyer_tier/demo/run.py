@@ -16,8 +16,11 @@ import pyarrow.compute as pc
 
 from backtest.marketplace import Market, MarketConfig, simulate
 from backtest.requests import Requests, refund_requests
+from decisions.request import RefundRequest
+from features.events import TIMESTAMP
 from features.files import replacing
 from features.log import read_log, write_log, write_table
+from features.rows import EPOCH
 from serving.bulk import load_log
 from serving.session import connected, opened, workspace
 from serving.settings import Settings
@@ -73,10 +76,14 @@ def run_demo(config: MarketConfig, *, settings: Settings, progress: Progress) ->
     log = read_log(corner.market)
     training = _trained(log, config, settings, progress)
     with workspace(settings) as url:
-        key = _loaded(log, url, settings, progress)
+        since = config.end - REPLAYED
+        key = _loaded(_recorded(log, EPOCH, since), url, settings, progress)
         corner.keep_key(key)
-        asked = refund_requests(log, since=config.end - REPLAYED, until=config.end)
-        answers, seconds = _replayed(asked, key, settings, corner, progress)
+        asked = refund_requests(log, since=since, until=config.end)
+        month = _Month(since=since, asked=asked, log=log)
+        answers, seconds = _replayed(
+            month, url=url, key=key, settings=settings, corner=corner, progress=progress
+        )
         corner.note_rows(count_rows(settings))
     abusers = market.truth.filter(pc.field("is_abuser"))["buyer_id"].to_pylist()
     summary = summarize(answers, abusers=set(abusers), seconds=seconds)
@@ -122,14 +129,52 @@ def _loaded(log: pa.Table, url: str, settings: Settings, progress: Progress) -> 
     return key
 
 
+def _recorded(log: pa.Table, since: datetime, until: datetime) -> pa.Table:
+    at = log["recorded_at"]
+    known = pc.and_(
+        pc.greater_equal(at, pa.scalar(since, TIMESTAMP)), pc.less(at, pa.scalar(until, TIMESTAMP))
+    )
+    return log.filter(known)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Month:
+    since: datetime
+    asked: Requests
+    log: pa.Table
+
+    def days(self) -> Iterator[tuple[list[RefundRequest], pa.Table]]:
+        """Give each day's requests, then what was recorded on it.
+
+        An order is judged by all that is known when it is decided: a day that has not come must not be in
+        the log.
+        """
+        for start in (self.since + timedelta(days=n) for n in range(REPLAYED.days)):
+            end = start + timedelta(days=1)
+            asked = [r for r in self.asked.items if start <= r.requested_at < end]
+            yield asked, _recorded(self.log, start, end)
+
+
 def _replayed(
-    asked: Requests, key: str, settings: Settings, corner: Corner, progress: Progress
+    month: _Month, *, url: str, key: str, settings: Settings, corner: Corner, progress: Progress
 ) -> tuple[list[Answer], float]:
-    progress.step(f"start the service and ask it for {len(asked.items):,} decisions over HTTP")
-    with running_service(settings, log_file=corner.log_file) as address, _timed() as seconds:
-        answers = ask(asked.items, url=address, key=key, answered=_counting(progress, len(asked.items)))
-    progress.done(f"{len(answers) / seconds():.0f} decisions a second over 4 connections")
-    return answers, seconds()
+    count = len(month.asked.items)
+    progress.step(f"start the service and ask it for {count:,} decisions over HTTP")
+    answers: list[Answer] = []
+    seconds, answered = 0.0, _counting(progress, count)
+    with running_service(settings, log_file=corner.log_file) as address:
+        for asked, events in month.days():
+            with _timed() as asking:
+                answers += ask(asked, url=address, key=key, answered=answered)
+            seconds += asking()
+            asyncio.run(_load(events, url, settings))
+    progress.done(f"{len(answers) / max(seconds, 1e-9):.0f} decisions a second over 4 connections")
+    return answers, seconds
+
+
+async def _load(log: pa.Table, url: str, settings: Settings) -> None:
+    async with opened(settings, url) as database:
+        await load_log(database, log)
 
 
 def _counting(progress: Progress, total: int) -> Callable[[], None]:

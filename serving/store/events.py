@@ -42,8 +42,8 @@ WITH shared AS (
     WHERE first.buyer_id <> ALL($1)
 )
 SELECT
-    event_id, buyer_id, 'identity_linked' AS kind, NULL AS occurred_at, first_recorded_at AS recorded_at,
-    link_type, link_value
+    event_id, buyer_id, 'identity_linked' AS kind, first_recorded_at AS occurred_at,
+    first_recorded_at AS recorded_at, link_type, link_value
 FROM shared
 UNION ALL
 SELECT event_id, buyer_id, kind, occurred_at, recorded_at, NULL, NULL FROM events
@@ -285,7 +285,6 @@ async def _csv(events: pa.Table, progress: Callable[[int], None]) -> AsyncIterat
 
 def _table(names: Sequence[str], rows: Sequence[Any]) -> pa.Table:
     columns = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else {}
-    columns.setdefault("occurred_at", columns.get("recorded_at", ()))
     nothing = (None,) * len(rows)
     return pa.Table.from_arrays(
         [pa.array(columns.get(field.name, nothing), field.type) for field in SCHEMA], schema=SCHEMA

@@ -31,6 +31,7 @@ CASES = {
     "auto, dispute lost": case(8, ("refund_granted", AUTO), ("dispute_opened", {}), FOR_MERCHANT),
     "by hand, dispute lost": case(9, ("refund_granted", MERCHANT), ("dispute_opened", {}), FOR_MERCHANT),
     "withdrawn": case(10, ("refund_withdrawn", {"actor": "buyer"}), left=DAY),
+    "by hand, had left, nobody noted it": case(11, ("refund_granted", MERCHANT), left=-HOUR),
 }
 FEN = 10_000
 
@@ -67,6 +68,7 @@ def test_decisions_as_in_history_leave_what_history_tells(outcomes: Outcomes) ->
         "auto, found shipped": "race",
         "by hand, found shipped, had left": "race",
         "by hand, found shipped, left since": "race",
+        "by hand, had left, nobody noted it": "race",
         "refused, nothing came": "buyer",
         "auto, dispute lost": "platform",
         "by hand, dispute lost": "merchant",
@@ -84,6 +86,7 @@ def test_whoever_refunds_everybody_loses_all_that_had_left(outcomes: Outcomes) -
         "auto, dispute lost": "platform",
         "by hand, dispute lost": "unknown",
         "withdrawn": "unknown",
+        "by hand, had left, nobody noted it": "race",
     }
 
 
@@ -92,6 +95,7 @@ def test_whoever_refunds_nobody_does_not_know_what_a_person_would_have_noticed(o
         "auto, found shipped": "unknown",
         "by hand, found shipped, had left": "race",
         "by hand, found shipped, left since": "race",
+        "by hand, had left, nobody noted it": "race",
         "refused, nothing came": "buyer",
         "auto, dispute lost": "unknown",
         "by hand, dispute lost": "merchant",
@@ -115,3 +119,21 @@ def test_without_shipments_in_the_log_no_refund_that_history_did_not_make_is_kno
     write_log(table([*CASES["by hand, never left"], *END]), tmp_path)
     found = outcomes_of(read_history(tmp_path))
     assert losses_of(found, np.array([True])).unknown.tolist() == [True]
+
+
+def test_what_becomes_of_a_refused_request_is_not_known_where_the_log_ends(tmp_path: Path) -> None:
+    from tests.backtest.scenes import table
+
+    write_log(table([*CASES["refused, had left"], *CASES["refused, nothing came"]]), tmp_path)
+    found = losses_of(outcomes_of(read_history(tmp_path)), np.zeros(2, bool))
+    assert found.unknown.tolist() == [False, True]
+    assert found.total.tolist() == [0, 0]
+
+
+def test_what_became_of_a_refused_request_is_not_known_without_shipments_in_the_log(tmp_path: Path) -> None:
+    from tests.backtest.scenes import table
+
+    write_log(table([*CASES["refused, nothing came"], *END]), tmp_path)
+    found = losses_of(outcomes_of(read_history(tmp_path)), np.zeros(1, bool))
+    assert found.unknown.tolist() == [True]
+    assert found.total.tolist() == [0]

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from backtest.backtest import Order
 from backtest.backtest import backtest as run
+from backtest.history import read_history
 from backtest.marketplace import MarketConfig, simulate
 from backtest.replay import Fixed
 from backtest.run_record import inputs_of, read_policies
@@ -58,6 +59,8 @@ def test_a_report_shows_exactly_the_one_rule_that_was_changed(log: Path, tmp_pat
     page = (out / "report.html").read_text()
     assert "http" not in page.replace("http-equiv", "")
     assert "What history cannot tell" in page
+    asked = read_history(opened).requests["requested_at"]
+    assert f"of {asked[0].as_py():%Y-%m-%d} to {asked[-1].as_py():%Y-%m-%d} · log of 2025" in page
     assert "cap_fen" in page
     assert json.loads((out / "report.json").read_text()) == report
     again = run(order, Fixed(small_model()), inputs)
@@ -69,7 +72,9 @@ def test_bad_input_is_said_in_one_line(log: Path, tmp_path: Path) -> None:
     said = refusal("--events", log, "--policy", tmp_path / "bad.toml")
     assert "bad.toml:3: cap_fenn is not a setting; did you mean cap_fen?" in said
     assert "cannot be read as a policy" in refusal("--events", log, "--policy", tmp_path / "none.toml")
-    assert "begins 2025" in refusal("--events", log, "--since", "2020-01-01")
+    out = tmp_path / "late"
+    assert "begins 2025" in refusal("--events", log, "--since", "2020-01-01", "--out", out)
+    assert not out.exists()
     assert "no such file" in refusal("--events", tmp_path / "nothing")
     assert "is not before" in refusal("--events", log, "--since", "2025-09-01", "--until", "2025-08-01")
     assert "0 to 1" in refusal("--events", log, "--loss-budget", "5")

@@ -48,6 +48,18 @@ async def test_many_buyers_in_the_order_asked_unknown_ones_as_new(client: httpx.
     ]
 
 
+async def test_many_buyers_with_accounts_linked_to_others_score_as_each_alone(
+    client: httpx.AsyncClient, add: Add
+) -> None:
+    at = ASKED_AT - timedelta(days=9)
+    link = {"link_type": "device", "link_value": "shared"}
+    await add([event(f"l-{buyer}", buyer, "identity_linked", at, **link) for buyer in ("good", "peer")])
+    alone = (await client.get("/v1/buyers/good/score")).json()
+    response = await client.post("/v1/scores", json={"buyer_ids": ["good", "nobody"]})
+    assert response.status_code == 200, response.text
+    assert response.json()["items"][0] == alone | {"reasons": None}
+
+
 @pytest.mark.parametrize(("count", "status"), [(0, 422), (1000, 200), (1001, 422)])
 async def test_a_thousand_buyers_at_a_time(client: httpx.AsyncClient, count: int, status: int) -> None:
     response = await client.post("/v1/scores", json={"buyer_ids": [f"b{n}" for n in range(count)]})
