@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
@@ -246,7 +246,7 @@ class Loop:
     def _answers(self, grant: Grant) -> list[tuple[int, str, int, str | None]]:
         return self.happenings.answers.get((grant.buyer_id, grant.after_sale_id), [])
 
-    def sweep(self, until: int, made: Moves, *, on_buyer: Callable[[], None] = lambda: None) -> None:
+    def sweep(self, until: int, made: Moves) -> None:
         """Move every standing on to the end, as the service's sweep does: also of who never asks again."""
         told, all_signals = self._told, self._signals
         recorded = told.events["recorded_at"].cast(pa.int64()).to_numpy()
@@ -261,4 +261,3 @@ class Loop:
             moved, transitions = advance(heard.standing(), heard.told(now), self.policy, now)
             self.book.standings[buyer_id], self.book.heard[buyer_id] = moved, end
             made += [(buyer_id, transition) for transition in transitions]
-            on_buyer()
