@@ -13,6 +13,7 @@ from decisions.policy import Policy
 from features.scan import Log
 from features.stream import feature_files
 from models.buyer_score import BuyerScore
+from models.deciding.path import Model
 from models.deciding.row import DecisionRow
 
 from .book import Book, read_book, write_book
@@ -27,24 +28,12 @@ FEATURES: Final = "features.parquet"
 OnMonth = Callable[[str, str, int], None]
 
 
-class Scorer(Protocol):
-    """A model as a replay uses it."""
+class Scorer(Model, Protocol):
+    """A model as a replay uses it: what a decision says of it, and its score."""
 
     @property
     def score(self) -> BuyerScore:
         """The score."""
-
-    @property
-    def version(self) -> str:
-        """Its version."""
-
-    @property
-    def catalog_version(self) -> str | None:
-        """Its features'."""
-
-    @property
-    def guaranteed_cut_off(self) -> float | None:
-        """The cut-off that it proves."""
 
 
 class Models(Protocol):
