@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +27,6 @@ from .facts import SIGNALS, Told, ledger_facts, signals
 from .history import ANSWERS, History
 from .instants import instant, micros
 
-LEDGER_RULES: Final = {"caps", "open_case", "credit_line"}
 Moves = list[tuple[str, Transition]]
 
 
@@ -135,7 +133,7 @@ class Loop:
 
     def __init__(self, policy: Policy, happenings: Happenings, book: Book) -> None:
         self.policy, self.happenings, self.book = policy, happenings, book
-        self._keeps_ledgers = bool(policy.asks & LEDGER_RULES)
+        self._keeps_ledgers = policy.needs_ledger
         self._keeps_losses = "budget" in policy.asks
         self._told, self._signals = happenings.standing
         self._shops: dict[str, ShopEvidence] | None = {} if policy.needs_shop else None
