@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -25,7 +24,6 @@ from .happenings import Happenings
 from .instants import instant, micros
 from .known import Answered, Known, Turn
 
-LEDGER_RULES: Final = {"caps", "open_case", "credit_line"}
 Moves = list[tuple[str, Transition]]
 
 
@@ -42,7 +40,7 @@ class Loop:
 
     def __init__(self, policy: Policy, happenings: Known, book: Book) -> None:
         self.policy, self.happenings, self.book = policy, happenings, book
-        self._keeps_ledgers = bool(policy.asks & LEDGER_RULES)
+        self._keeps_ledgers = policy.needs_ledger
         self._keeps_losses = "budget" in policy.asks
         self._shops: dict[str, ShopEvidence] | None = {} if policy.needs_shop else None
 

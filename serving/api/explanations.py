@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
 from ..explaining import Audience, Explainer
 from . import examples
+from .answers import Json
 from .auth import require
 from .problems import Problem
 from .schemas import Asked, Id, Message, Received, Rule
@@ -139,4 +139,4 @@ async def explanation(
     told = await explainer.explanation(decision_id, query.audience)
     if told is None:
         raise Problem(404, "there is no decision with this id")
-    return Response(msgspec.json.encode(told), media_type="application/json")
+    return Json(told)

@@ -202,6 +202,16 @@ async def add(connection: Connection, rows: Sequence[DecisionRow], lane: Lane) -
         await connection.copy_records_to_table("decisions", records=chained, columns=STORED)
 
 
+async def find(connection: Connection, name: str) -> DecisionRow | None:
+    """Look a decision up by its id or by its after-sale's; None if there is none."""
+    return await by_id(connection, name) or (await of_after_sales(connection, [name])).get(name)
+
+
+def no_such(name: str) -> str:
+    """Say that there is no decision of a name."""
+    return f"there is no decision with the id {name!r}, nor one of such an after-sale"
+
+
 async def of_after_sales(connection: Connection, after_sale_ids: Sequence[str]) -> dict[str, DecisionRow]:
     """Find the decisions of after-sales."""
     if not after_sale_ids:
