@@ -25,27 +25,24 @@ from .row import DecisionRow
 _encode: Final = msgspec.json.Encoder().encode
 _sorted: Final = msgspec.json.Encoder(order="sorted").encode
 TIER_RULE: Final = (
-    *(
-        "quality_score_min",
-        "low_score_max",
-        "tier_hysteresis_points",
-        "min_completed_orders",
-        "min_tenure_days",
-    ),
+    "quality_score_min",
+    "low_score_max",
+    "tier_hysteresis_points",
+    "min_completed_orders",
+    "min_tenure_days",
 )
 """What of a policy makes the tier. Kept with each decision: a cut-off may have come from the model."""
 
 
 @dataclass(kw_only=True, slots=True)
 class Case:
-    """One decision and everything that it followed from; not frozen: it lives no longer.
+    """Everything that one decision follows from; not frozen: it lives no longer.
 
     ``usage`` and ``shop`` are there where the policy limits any, ``standing`` where anything was heard.
     """
 
     decision_id: str
     request: RefundRequest
-    decision: Decision
     buyer: BuyerAssessment
     order: OrderEvidence
     previous_tier: Tier | None
@@ -80,9 +77,9 @@ def _undated(request: RefundRequest) -> RefundRequest:
     )
 
 
-def row_of(case: Case, *, digest: bytes) -> DecisionRow:
+def row_of(case: Case, made: Decision, *, digest: bytes) -> DecisionRow:
     """Give the decision the form in which it is stored."""
-    request, made, evidence = case.request, case.decision, case.buyer.evidence
+    request, evidence = case.request, case.buyer.evidence
     return DecisionRow(
         decision_id=case.decision_id,
         after_sale_id=request.after_sale_id,
@@ -102,7 +99,7 @@ def row_of(case: Case, *, digest: bytes) -> DecisionRow:
         propensity=made.propensity,
         vector=case.buyer.vector.astype("<f8", copy=False).tobytes(),
         record=_encode(_record(case)),
-        answer=_encode(_answer(case)),
+        answer=_encode(_answer(case, made)),
         requested_at=request.requested_at,
         decided_at=case.decided_at,
     )
@@ -125,8 +122,7 @@ def _record(case: Case) -> dict[str, Any]:
     return kept
 
 
-def _answer(case: Case) -> dict[str, Any]:
-    made = case.decision
+def _answer(case: Case, made: Decision) -> dict[str, Any]:
     return {
         "decision_id": case.decision_id,
         "after_sale_id": case.request.after_sale_id,
