@@ -51,7 +51,7 @@ class Evidence:
     order : OrderEvidence
         What the log and earlier decisions say of the order.
     latest_tier : str or None
-        Of the buyer's newest decision, among those kept.
+        Of the buyer's newest decision, among those kept, if it counts (`decisions.tiers.counted`).
     heard : Heard
         The buyer's standing.
     model : Model
