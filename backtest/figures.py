@@ -60,7 +60,7 @@ class Scene:
         columns = {
             f"{n}/{name}": values
             for n, one in enumerate(judged)
-            for name, values in (*_by_request(outcomes, buyers, one), *_by_buyer(buyers, one))
+            for name, values in columns_of(outcomes, buyers, one).items()
         }
         return cls(history, outcomes, buyers, judged, Sums(columns, seed=seed))
 
@@ -75,7 +75,7 @@ class Scene:
         totals = (*TOTALS, *(TOTALS_OF_TRUTH if told else ()))
         found = {name: self.sums.total(f"{n}/{name}") for name in totals}
         found |= {name: self.sums.ratio(f"{n}/{a}", f"{n}/{b}") for name, (a, b) in self.ratios.items()}
-        return found | (_medians(self.buyers, self.judged[n], self.outcomes) if told else {})
+        return found | (medians(self.buyers, self.judged[n], self.outcomes) if told else {})
 
     def gaps(self, n: int) -> dict[str, Figure]:
         """Give how much the n-th policy's ratios exceed the first's, on the same buyers."""
@@ -88,6 +88,11 @@ class Scene:
     def ratios(self) -> dict[str, tuple[str, str]]:
         """The ratios that can be told here: name, part and whole."""
         return RATIOS | (RATIOS_OF_TRUTH if self.buyers.truth is not None else {})
+
+
+def columns_of(outcomes: Outcomes, buyers: Buyers, one: Judged) -> dict[str, Floats]:
+    """Add up by buyer what the figures of a policy are made of."""
+    return dict([*_by_request(outcomes, buyers, one), *_by_buyer(buyers, one)])
 
 
 def _by_request(o: Outcomes, buyers: Buyers, one: Judged) -> Iterator[tuple[str, Floats]]:
@@ -141,7 +146,7 @@ def _by_buyer(buyers: Buyers, one: Judged) -> Iterator[tuple[str, Floats]]:
     yield "good_days", np.where(good, taken.days, 0.0)
 
 
-def _medians(buyers: Buyers, one: Judged, o: Outcomes) -> dict[str, Figure]:
+def medians(buyers: Buyers, one: Judged, o: Outcomes) -> dict[str, Figure]:
     """Days and yuan from an abuser's first abuse until the revocation, of those that came meanwhile."""
     taken = one.taken
     who = buyers.abuser & taken.revoked & (buyers.since <= taken.revoked_at)
