@@ -27,6 +27,7 @@ def pictures(report: dict[str, Any]) -> dict[str, str]:
 
 
 def drawn(report: dict[str, Any], draw: Draw, width: float) -> str:
+    """Draw one picture of a report."""
     figure = Figure(figsize=(width, 3.4), layout="constrained")
     axes = figure.subplots()
     axes.spines[["top", "right"]].set_visible(False)
@@ -36,10 +37,12 @@ def drawn(report: dict[str, Any], draw: Draw, width: float) -> str:
 
 
 def title(axes: Axes, text: str) -> None:
-    axes.settitle(text, loc="left", fontsize=10, color=INK)
+    """Write what a picture shows above it."""
+    axes.set_title(text, loc="left", fontsize=10, color=INK)
 
 
 def front(axes: Axes, report: dict[str, Any]) -> None:
+    """Draw whom policies serve against what they lose."""
     title(axes, "Good buyers served against money lost (left and up is better)")
     on = sorted((p["loss"]["value"], p["served"]["value"]) for p in report["front"] if p["on_front"])
     axes.plot([x for x, _ in on], [y for _, y in on], color=GREY, linewidth=1, zorder=0)
@@ -89,6 +92,7 @@ def lines(axes: Axes, report: dict[str, Any], value: str, scale: float = 1.0) ->
 
 
 def share(axes: Axes, report: dict[str, Any]) -> None:
+    """Draw what is refunded automatically by month."""
     title(axes, "Refunded automatically, share of all requests")
     lines(axes, report, "auto_share")
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
@@ -96,6 +100,7 @@ def share(axes: Axes, report: dict[str, Any]) -> None:
 
 
 def lost(axes: Axes, report: dict[str, Any]) -> None:
+    """Draw what is lost by month."""
     title(axes, "Known loss, yuan a month")
     lines(axes, report, "loss_fen", 0.01)
 
@@ -121,6 +126,7 @@ def _bars(axes: Axes, report: dict[str, Any], value: str, scale: float, *, pale:
 
 
 def caught(axes: Axes, report: dict[str, Any]) -> None:
+    """Draw which share of each kind of abuser was caught."""
     title(axes, "Abusers restricted or revoked\n(pale: only by the log's confirmations)")
     _bars(axes, report, "caught", 0, pale=True)
     _bars(axes, report, "caught_by_rules", 0)
@@ -130,6 +136,7 @@ def caught(axes: Axes, report: dict[str, Any]) -> None:
 
 
 def paid(axes: Axes, report: dict[str, Any]) -> None:
+    """Draw what each kind of abuser was paid."""
     title(axes, "Refunded automatically to abusers, yuan")
     _bars(axes, report, "auto_fen", 0.01)
 

@@ -61,13 +61,15 @@ def read_truth(path: Path) -> Truth:
     if missing := [name for name in _NEEDED if name not in table.column_names]:
         raise BadInput(f"{path}: has no column {missing[0]}; it is no truth file of a simulated market")
     own = table["person_id" if "person_id" in table.column_names else "buyer_id"]
+    starts, ends = (
+        pc.fill_null(table[name].cast(TIMESTAMP).cast(pa.int64()), NEVER).to_numpy()
+        for name in ("abuse_starts_at", "abuse_ends_at")
+    )
     return Truth(
         table["buyer_id"].combine_chunks().cast(pa.string()),
         table["archetype"].to_pylist(),
         pc.fill_null(table["is_abuser"], False).to_numpy(),
-        *(
-            pc.fill_null(table[name].cast(TIMESTAMP).cast(pa.int64()), NEVER).to_numpy()
-            for name in ("abuse_starts_at", "abuse_ends_at")
-        ),
-        person_ids=own.combine_chunks().cast(pa.string()),
+        starts,
+        ends,
+        own.combine_chunks().cast(pa.string()),
     )

@@ -68,6 +68,13 @@ class Lessons:
         self.first = month
         return model
 
+    def kept(self, month: str) -> Scorer:
+        """Give the model of a month that was decided."""
+        found = self.of(month)
+        if found is None:
+            raise LookupError(f"{month} was decided without a model")
+        return found
+
     def refusal(self) -> BadInput:
         """Say why no month could be decided."""
         why = self._lacking or "nobody asked for a refund"
