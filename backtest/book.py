@@ -16,6 +16,7 @@ import msgspec
 from decisions.caps import DayLosses, Ledger
 from decisions.standing import FRESH, Signal, Standing
 from decisions.tiers import Tier
+from decisions.value import value
 from features.errors import BadInput
 from features.files import replacing
 
@@ -84,7 +85,7 @@ def read_book(path: Path) -> Book:
         raise BadInput(f"{path}: is not a kept state of a replay ({error}); remove the folder") from None
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Heard:
     """A standing in memory with what it has not heard of, see `models.deciding.moving.Heard`."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
@@ -14,6 +13,7 @@ from .request import UNKNOWN_SHOP, BuyerEvidence, OrderEvidence, RefundRequest, 
 from .rules import judge
 from .standing import Standing, State, state_of
 from .tiers import Tier, tier_of
+from .value import value
 
 Outcome = Literal["auto_refund", "manual_review"]
 
@@ -33,7 +33,7 @@ MESSAGES: Final[dict[Outcome, Message]] = {
 """The first Chinese text is the notice's own (Q5) and must not be changed."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value(kw_only=True)
 class Decision:
     """The outcome with everything that it followed from.
 
