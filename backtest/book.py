@@ -105,3 +105,6 @@ class Heard:
     def told(self, now: datetime) -> list[Signal]:
         """Give the signals; a replay hears of none before its time."""
         return [signal for signal in self.signals or () if signal is not None]
+
+
+NOTHING_HEARD: Final = Heard(None, None)

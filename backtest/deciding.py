@@ -23,7 +23,7 @@ from models.deciding.row import DecisionRow
 from models.deciding.using import Used
 from models.evidence import BuyerAssessment
 
-from .book import Book, Grant, Heard
+from .book import NOTHING_HEARD, Book, Grant, Heard
 from .facts import SIGNALS, Told, ledger_facts, signals
 from .history import ANSWERS, History
 from .instants import instant, micros
@@ -138,7 +138,8 @@ class Loop:
         self._keeps_ledgers = bool(policy.asks & LEDGER_RULES)
         self._keeps_losses = "budget" in policy.asks
         self._told, self._signals = happenings.standing
-        self._shops: dict[str, ShopEvidence] | None = {} if policy.needs_shop else None
+        shops: dict[str, ShopEvidence] | None = {} if policy.needs_shop else None
+        self._ahead = Ahead(policy, None, Moving(policy), book.tiers, shops)
 
     def decide(self, turns: Iterable[Turn], model: Model, made: Moves) -> list[DecisionRow]:
         """Decide; the moves of standings are added to ``made``."""
@@ -148,17 +149,12 @@ class Loop:
         request, book = turn.request, self.book
         buyer_id, at = request.buyer_id, request.requested_at
         heard = self._heard(buyer_id, self._told.known_by[turn.place])
-        ahead = Ahead(self.policy, self._used(turn), Moving(self.policy), shops=self._shops)
-        evidence = Evidence(
-            buyer=BuyerAssessment(buyer_id=buyer_id, as_of=at, vector=turn.vector, evidence=turn.buyer),
-            order=self._order(turn),
-            latest_tier=book.tiers.get(buyer_id),
-            heard=heard,
-            model=model,
-        )
-        decision, row = decide_next(request, evidence, ahead, decided_at=at, digest=b"")
-        book.tiers[buyer_id] = decision.tier
-        for moved in ahead.standings.moved():
+        ahead = self._ahead
+        ahead.used = self._used(turn)
+        buyer = BuyerAssessment(buyer_id, at, turn.vector, turn.buyer)
+        evidence = Evidence(buyer, self._order(turn), None, heard, model)
+        _, row = decide_next(request, evidence, ahead, decided_at=at, digest=b"")
+        for moved in ahead.standings.drained():
             book.standings[buyer_id] = moved.standing
             made += [(buyer_id, transition) for transition in moved.transitions]
         if self._keeps_ledgers and ahead.used is not None:
@@ -173,7 +169,8 @@ class Loop:
         if begin < known_by:
             new = self._signals[begin:known_by]
             book.heard[buyer_id] = known_by
-        return Heard(book.standings.get(buyer_id), new)
+        standing = book.standings.get(buyer_id)
+        return NOTHING_HEARD if standing is None and new is None else Heard(standing, new)
 
     def _used(self, turn: Turn) -> Used | None:
         if not self.policy.needs_usage:

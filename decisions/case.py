@@ -13,7 +13,7 @@ from .tiers import Tier
 from .value import value
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(slots=True)
 class Case:
     """Everything that a rule may look at.
 

@@ -12,7 +12,7 @@ GoodsType = Literal["physical", "virtual", "customized"]
 ShippingStatus = Literal["unshipped", "partially_shipped", "shipped"]
 
 
-@value(kw_only=True)
+@value()
 class Order:
     """The order as the merchant back end states it at the time of the request.
 
@@ -28,7 +28,7 @@ class Order:
     shipping_status: ShippingStatus
 
 
-@value(kw_only=True)
+@value()
 class RefundRequest:
     """One after-sale request; times are timezone-aware, money is fen."""
 
@@ -41,7 +41,7 @@ class RefundRequest:
     order: Order
 
 
-@value(kw_only=True)
+@value()
 class BuyerEvidence:
     """What history and model say of the buyer at the time of the request.
 
@@ -66,7 +66,7 @@ class BuyerEvidence:
     abuse_confirmed: bool
 
 
-@value(kw_only=True)
+@value()
 class OrderEvidence:
     """What the event log says of the order at the time of the request.
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from decisions.value import value
 
 
-@value(kw_only=True)
+@value()
 class DecisionRow:
     """One decision as it is stored; the fields are the table's columns."""
 
