@@ -98,7 +98,7 @@ def backtest(
         report = report_of(run, scene, inputs=asdict(inputs), caveats=said)
         if order.budget is not None:
             on_step("looking for the cheapest change")
-            report["budget"] = _cheapest(run, models, order, on_month)
+            report["budget"] = _cheapest(run, scene, models, order, on_month)
         on_step("writing the report")
         _write(report, order.out)
     return report
@@ -111,18 +111,15 @@ def _scene(run: Run, order: Order) -> Scene:
     return Scene.of(run.history, outcomes, buyers, judged, seed=order.seed)
 
 
-def _cheapest(run: Run, models: Models, order: Order, on_month: OnMonth) -> dict[str, Any]:
+def _cheapest(run: Run, scene: Scene, models: Models, order: Order, on_month: OnMonth) -> dict[str, Any]:
     assert order.budget is not None
     tried = list(changes(run.policies[0]))
     with_changes = replace(run, policies=[c.policy for c in tried], name=FOLDER)
     replay(with_changes, models, on_month=on_month)
-    outcomes, buyers = outcomes_of(run.history), Buyers.of(run.history, order.truth)
-    judged = [
-        judge(run, run.policies[0], outcomes, buyers),
-        *(judge(with_changes, c.policy, outcomes, buyers) for c in tried),
-    ]
-    scene = Scene.of(run.history, outcomes, buyers, judged, seed=order.seed)
-    found: dict[str, Any] = plain(verdict(scene, tried, budget=order.budget))
+    outcomes, buyers = scene.outcomes, scene.buyers
+    judged = [scene.judged[0], *(judge(with_changes, c.policy, outcomes, buyers) for c in tried)]
+    beside = Scene.of(run.history, outcomes, buyers, judged, seed=order.seed)
+    found: dict[str, Any] = plain(verdict(beside, tried, budget=order.budget))
     return found
 
 

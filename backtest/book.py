@@ -6,6 +6,7 @@ many. It is written after every month, so that a run goes on where it was interr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -42,11 +43,11 @@ class Book:
     tiers : dict
         Of each buyer's newest decision.
     ledgers, told : dict
-        By buyer: the ledger, and up to which row it was told.
+        By buyer: the ledger, and how much it was told.
     standings, heard : dict
-        By buyer: the standing, and up to which row it has heard.
+        By buyer: the standing, and how much it has heard.
     shops, platform : DayLosses
-        What automatic refunds have lost; ``lost`` is the row of losses up to which they know.
+        What automatic refunds have lost; ``lost`` is how many finds they know of.
     grants : dict
         By order, of those that are asked about more than once.
     refunded : dict
@@ -90,7 +91,7 @@ class Heard:
     """A standing in memory with what it has not heard of, see `models.deciding.moving.Heard`."""
 
     record: Standing | None
-    signals: list[Signal | None] | None
+    signals: Sequence[Signal | None] | None
     seen: str = ""
 
     @property

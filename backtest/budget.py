@@ -56,7 +56,7 @@ def verdict(scene: Scene, found: Sequence[Change], *, budget: float) -> dict[str
     budget : float
         Greatest worst-case loss per automatically refunded yuan.
     """
-    served = "good_served" if scene.buyers.truth is not None else "auto_share_in_scope"
+    served = scene.served
     figures = [scene.figures(n) for n in range(len(found) + 1)]
     rows: list[dict[str, Any]] = [
         {

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -14,10 +13,10 @@ from decisions.caps import FACTS_OF_EVENTS, Fact, FactKind
 from decisions.signals import signal_of_event
 from decisions.standing import Signal
 
+from .columns import Ints, micros_of, places_of
 from .instants import instant
 
 SIGNALS: Final = ("abuse_confirmed", "abuse_cleared", "dispute_closed", "refund_found_shipped")
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Told:
         wanted = pc.is_in(facts["kind"], value_set=pa.array(kinds))
         events = facts.filter(pc.and_(wanted, pc.is_valid(facts["after_sale_id"])) if cases else wanted)
         buyers = pa.chunked_array([*events["buyer_id"].chunks, *requests["buyer_id"].chunks]).unique()
-        owner, asker = (_codes(t["buyer_id"], buyers) for t in (events, requests))
+        owner, asker = (places_of(t["buyer_id"], buyers) for t in (events, requests))
         by_buyer = np.argsort(owner, kind="stable")
         events, owner = events.take(pa.array(by_buyer)), owner[by_buyer]
         start = np.searchsorted(owner, np.arange(len(buyers) + 1))
@@ -48,16 +47,8 @@ class Told:
             events,
             dict(zip(names, start[:-1].tolist(), strict=True)),
             dict(zip(names, start[1:].tolist(), strict=True)),
-            _known_by(owner, _micros(events, "recorded_at"), asker, _micros(requests, "requested_at")),
+            _known_by(owner, micros_of(events["recorded_at"]), asker, micros_of(requests["requested_at"])),
         )
-
-
-def _codes(column: pa.ChunkedArray, words: pa.Array) -> Ints:
-    return np.asarray(pc.index_in(column, value_set=words).to_numpy()).astype(np.int64)
-
-
-def _micros(table: pa.Table, name: str) -> Ints:
-    return np.asarray(table[name].cast(pa.int64()).to_numpy())
 
 
 def _known_by(owner: Ints, recorded: Ints, asker: Ints, asked_at: Ints) -> list[int]:
@@ -72,7 +63,7 @@ def _known_by(owner: Ints, recorded: Ints, asker: Ints, asked_at: Ints) -> list[
 def ledger_facts(told: Told) -> list[Fact]:
     """Make the facts that ledgers are told, a row each."""
     columns = (told.events[name].to_pylist() for name in ("kind", "after_sale_id"))
-    occurred = _micros(told.events, "occurred_at").tolist()
+    occurred = micros_of(told.events["occurred_at"]).tolist()
     kinds: dict[str, FactKind] = dict(FACTS_OF_EVENTS)
     return [
         Fact(kind=kinds[kind], after_sale_id=case, at=instant(at))
@@ -84,7 +75,7 @@ def signals(told: Told) -> list[Signal | None]:
     """Make the signals that standings hear, a row each; None for what is none."""
     names = ("event_id", "kind", "outcome", "fault", "reason", "after_sale_id", "order_id", "amount_fen")
     columns = (told.events[name].to_pylist() for name in names)
-    times = (_micros(told.events, name).tolist() for name in ("recorded_at", "occurred_at"))
+    times = (micros_of(told.events[name]).tolist() for name in ("recorded_at", "occurred_at"))
     return [
         signal_of_event(
             kind,

@@ -59,6 +59,11 @@ class Scene:
         }
         return cls(history, outcomes, buyers, judged, Sums(columns, seed=seed))
 
+    @property
+    def served(self) -> str:
+        """Which ratio says whom a policy serves: the honest, where it is known who they are."""
+        return "auto_share_in_scope" if self.buyers.truth is None else "good_served"
+
     def figures(self, n: int) -> dict[str, Figure]:
         """Give the figures of the n-th policy."""
         found = {name: self.sums.total(f"{n}/{name}") for name in TOTALS}

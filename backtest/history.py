@@ -20,9 +20,9 @@ from features.errors import BadInput
 from features.events import SCHEMA
 from features.scan import Log, batches, open_log
 
-from .instants import instant
 from .order_evidence import order_evidences
 from .requests import IN_TIME, between, request_table
+from .span import refuse_late, span_of
 
 ANSWERS: Final = ("refund_granted", "refund_rejected", "refund_withdrawn")
 KINDS: Final = (
@@ -96,12 +96,9 @@ def read_history(
         `features.scan` refuses.
     """
     log = open_log(path)
-    facts, first, last = _facts(log)
-    if since is not None and since < first:
-        raise BadInput(
-            f"{log.name}: the history begins {first.isoformat()}, after the first decision asked for "
-            f"({since.isoformat()}); begin later or give a longer history"
-        )
+    first, last = span_of(log)
+    refuse_late(log, first=first, since=since)
+    facts = _facts(log)
     _refuse_disorder(log, facts)
     asking = facts.filter(pc.equal(facts["kind"], "refund_requested"))
     asking = between(asking, since or first, until or datetime.max.replace(tzinfo=first.tzinfo))
@@ -122,18 +119,10 @@ def read_history(
     )
 
 
-def _facts(log: Log) -> tuple[pa.Table, datetime, datetime]:
-    kept, first, last = [], None, None
+def _facts(log: Log) -> pa.Table:
     wanted = pa.array(KINDS)
-    for batch in _plain(log, COLUMNS):
-        if len(batch):
-            ends = pc.min_max(batch["recorded_at"].cast(pa.int64()))
-            first = ends["min"].as_py() if first is None else min(first, ends["min"].as_py())
-            last = ends["max"].as_py() if last is None else max(last, ends["max"].as_py())
-            kept.append(batch.filter(pc.is_in(batch["kind"], value_set=wanted)))
-    if first is None or last is None:
-        raise BadInput(f"{log.name}: holds no events; there is nothing to replay")
-    return pa.concat_tables(kept).sort_by(IN_TIME), instant(first), instant(last)
+    kept = [batch.filter(pc.is_in(batch["kind"], value_set=wanted)) for batch in _plain(log, COLUMNS)]
+    return pa.concat_tables(kept).sort_by(IN_TIME)
 
 
 def _of_orders(log: Log, orders: pa.Array) -> pa.Table:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from decisions.policy import Policy
 
+from .columns import Ints, micros_of, places_of
 from .history import History
 from .instants import micros
 from .outcomes import HOUR_US, Losses, Outcomes, losses_of
@@ -22,7 +23,6 @@ from .truth import Truth
 
 DAY_US: Final = 24 * HOUR_US
 TAKEN: Final = ("restricted", "revoked")
-Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
@@ -42,9 +42,9 @@ class Buyers:
         """Number the buyers of a history; those of the truth too, who may never have asked."""
         asking = history.requests["buyer_id"].combine_chunks()
         ids = asking.unique() if truth is None else pa.concat_arrays([truth.buyer_ids, asking]).unique()
-        times = history.requests["requested_at"].cast(pa.int64()).to_numpy()
+        times = micros_of(history.requests["requested_at"])
         since = int(times[0]) if len(times) else micros(history.first)
-        return cls(ids, _codes(asking, ids), truth, since, micros(history.last) + 1)
+        return cls(ids, places_of(asking, ids), truth, since, micros(history.last) + 1)
 
     def summed(self, values: npt.NDArray[np.generic]) -> Floats:
         """Add a value of requests up by buyer."""
@@ -148,7 +148,3 @@ def _taken(moves: pa.Table, buyers: Buyers) -> tuple[Ints, Ints, Floats]:
     for buyer, since in begun.items():
         days[buyer] += (buyers.until - max(since, buyers.since)) / DAY_US
     return revoked, taken, np.maximum(days, 0.0)
-
-
-def _codes(column: pa.Array, words: pa.Array) -> Ints:
-    return np.asarray(pc.index_in(column, value_set=words).to_numpy()).astype(np.int64)

@@ -16,7 +16,7 @@ from features.catalog import CATALOG
 from models.buyer_score import BuyerScore
 from models.deciding.many import buyer_evidences
 
-from .deciding import Turn
+from .known import Turn
 from .order_evidence import as_evidences
 from .requests import as_requests
 

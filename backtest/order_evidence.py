@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from decisions.request import OrderEvidence
 
+from .columns import Ints, micros_of, places_of
 from .requests import IN_TIME
 
 SCHEMA: Final = pa.schema(
@@ -25,7 +26,6 @@ SCHEMA: Final = pa.schema(
         ("of_another_buyer", pa.bool_()),
     ]
 )
-Ints = npt.NDArray[np.int64]
 
 
 def order_evidences(requests: pa.Table, events: pa.Table) -> pa.Table:
@@ -45,10 +45,10 @@ def order_evidences(requests: pa.Table, events: pa.Table) -> pa.Table:
     """
     orders = requests["order_id"].unique()
     events = events.filter(pc.is_in(events["order_id"], value_set=orders)).sort_by(IN_TIME)
-    order_of_event = pc.index_in(events["order_id"], value_set=orders).to_numpy().astype(np.int64)
-    order_of_request = pc.index_in(requests["order_id"], value_set=orders).to_numpy().astype(np.int64)
+    order_of_event = places_of(events["order_id"], orders)
+    order_of_request = places_of(requests["order_id"], orders)
     request, event = _pairs(order_of_request, order_of_event, n_orders=len(orders))
-    known = _micros(events["recorded_at"])[event] < _micros(requests["requested_at"])[request]
+    known = micros_of(events["recorded_at"])[event] < micros_of(requests["requested_at"])[request]
     request, event = request[known], event[known]
     n = len(requests)
     own = _same_buyer(requests, events, request, event)
@@ -99,10 +99,6 @@ def _first(
     at = np.zeros(n, np.int64)
     at[rows] = event[wanted][first]
     return values.combine_chunks().take(pa.array(at, mask=~_any(rows, n)))
-
-
-def _micros(column: pa.ChunkedArray) -> Ints:
-    return np.asarray(column.cast(pa.int64()).to_numpy())
 
 
 def as_evidences(table: pa.Table) -> Iterator[OrderEvidence]:

@@ -28,9 +28,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .columns import Ints, micros_of, places_of
 from .history import ANSWERS, History
+from .instants import micros
 
-Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 HOUR_US: Final = 3_600_000_000
 SETTLED_US: Final = 30 * 24 * HOUR_US
@@ -88,14 +89,14 @@ def outcomes_of(history: History) -> Outcomes:
     """Read what came of every request."""
     requests, facts = history.requests, history.facts
     cases = requests["after_sale_id"].combine_chunks()
-    asked = _micros(requests["requested_at"])
+    asked = micros_of(requests["requested_at"])
     answers = _of_cases(facts, ANSWERS, cases)
-    place, first = np.unique(_place(answers, cases), return_index=True)
+    place, first = np.unique(places_of(answers["after_sale_id"], cases), return_index=True)
     kind, actor = (np.full(len(cases), "", dtype=object) for _ in range(2))
     answered = np.full(len(cases), -1, np.int64)
     kind[place] = answers["kind"].to_numpy()[first]
     actor[place] = pc.fill_null(answers["actor"], "").to_numpy(zero_copy_only=False)[first]
-    answered[place] = np.maximum(_micros(answers["recorded_at"])[first] - asked[place], 0)
+    answered[place] = np.maximum(micros_of(answers["recorded_at"])[first] - asked[place], 0)
     closed = facts.filter(pc.equal(facts["outcome"], "merchant"))
     granted = kind == "refund_granted"
     shipped, left_at = _left(history)
@@ -112,7 +113,7 @@ def outcomes_of(history: History) -> Outcomes:
         lost_dispute=_has(closed, ("dispute_closed",), cases),
         shipped=shipped,
         left_before=shipped & (left_at < asked),
-        settled=asked + SETTLED_US < _last(history),
+        settled=asked + SETTLED_US < micros(history.last),
         knows_shipping=bool(pc.any(pc.equal(history.orders["kind"], "order_shipped")).as_py()),
     )
 
@@ -133,22 +134,10 @@ def _of_cases(facts: pa.Table, kinds: tuple[str, ...], cases: pa.Array) -> pa.Ta
     return facts.filter(pc.and_(wanted, pc.is_in(facts["after_sale_id"], value_set=cases)))
 
 
-def _place(facts: pa.Table, cases: pa.Array) -> Ints:
-    return np.asarray(pc.index_in(facts["after_sale_id"], value_set=cases).to_numpy()).astype(np.int64)
-
-
 def _has(facts: pa.Table, kinds: tuple[str, ...], cases: pa.Array) -> Bools:
     found = np.zeros(len(cases), bool)
-    found[_place(_of_cases(facts, kinds, cases), cases)] = True
+    found[places_of(_of_cases(facts, kinds, cases)["after_sale_id"], cases)] = True
     return found
-
-
-def _micros(column: pa.ChunkedArray) -> Ints:
-    return np.asarray(column.cast(pa.int64()).to_numpy())
-
-
-def _last(history: History) -> int:
-    return int(history.last.timestamp() * 1_000_000)
 
 
 @dataclass(frozen=True)

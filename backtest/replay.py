@@ -13,10 +13,12 @@ from decisions.policy import Policy
 from features.scan import Log
 from features.stream import feature_files
 from models.buyer_score import BuyerScore
+from models.deciding.path import Model
 from models.deciding.row import DecisionRow
 
-from .book import read_book, write_book
-from .deciding import Happenings, Loop, Moves
+from .book import Book, read_book, write_book
+from .deciding import Loop, Moves, sweep
+from .happenings import Happenings
 from .history import History
 from .instants import micros
 from .months import Month, Vectors, months_of, turns_of
@@ -26,24 +28,12 @@ FEATURES: Final = "features.parquet"
 OnMonth = Callable[[str, str, int], None]
 
 
-class Scorer(Protocol):
-    """A model as a replay uses it."""
+class Scorer(Model, Protocol):
+    """A model as a replay uses it: what a decision says of it, and its score."""
 
     @property
     def score(self) -> BuyerScore:
         """The score."""
-
-    @property
-    def version(self) -> str:
-        """Its version."""
-
-    @property
-    def catalog_version(self) -> str | None:
-        """Its features'."""
-
-    @property
-    def guaranteed_cut_off(self) -> float | None:
-        """The cut-off that it proves."""
 
 
 class Models(Protocol):
@@ -118,13 +108,17 @@ def replay(run: Run, models: Models, *, on_month: OnMonth = lambda *_: None) -> 
             write_book(book, run.folder(policy) / "state.msgpack")
             on_month(policy.version, month.name, len(decided))
     for policy in run.policies:
-        loop = loops[policy.version]
-        if loop.book.after != END:
-            made = []
-            loop.sweep(micros(run.history.last) + 1, made)
-            write_moves(run.folder(policy), END, made)
-            loop.book.after = END
-            write_book(loop.book, run.folder(policy) / "state.msgpack")
+        finish(run, policy, happenings, loops[policy.version].book)
+
+
+def finish(run: Run, policy: Policy, happenings: Happenings, book: Book) -> None:
+    """Move the standings on to the history's end, once."""
+    if book.after != END:
+        made: Moves = []
+        sweep(policy, happenings, book, until=micros(run.history.last) + 1, made=made)
+        write_moves(run.folder(policy), END, made)
+        book.after = END
+        write_book(book, run.folder(policy) / "state.msgpack")
 
 
 @contextmanager

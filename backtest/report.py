@@ -31,9 +31,8 @@ def report_of(run: Run, scene: Scene, *, inputs: dict[str, Any], caveats: Sequen
     """
     history, outcomes = run.history, scene.outcomes
     figures = [scene.figures(n) for n in range(len(scene.judged))]
-    served = "good_served" if scene.buyers.truth is not None else "auto_share_in_scope"
     points = [
-        (one.policy.version, found[served], found["worst_loss_rate"])
+        (one.policy.version, found[scene.served], found["worst_loss_rate"])
         for one, found in zip(scene.judged, figures, strict=True)
     ]
     found: dict[str, Any] = plain(
@@ -52,7 +51,7 @@ def report_of(run: Run, scene: Scene, *, inputs: dict[str, Any], caveats: Sequen
                 "found_shipped": int((outcomes.before & outcomes.found_shipped).sum()),
             },
             "has_truth": scene.buyers.truth is not None,
-            "served_is": served,
+            "served_is": scene.served,
             "policies": [_policy(run, scene, n, figures[n]) for n in range(len(scene.judged))],
             "front": front(points),
             "swaps": [swapped(scene, n) for n in range(1, len(scene.judged))],

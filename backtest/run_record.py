@@ -11,13 +11,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from decisions.policy import NOTICE, SHIPPED, Policy
-from decisions.policy_file import PolicyError, content_id, parse
+from decisions.policy import NOTICE, Policy
+from decisions.policy_file import content_id
 from features.catalog import CATALOG
 from features.content import fingerprints_before
 from features.errors import BadInput
 from features.files import replacing
 from features.scan import Log
+from models.policy_files import read_policy
 
 FILE: Final = "run.json"
 _EVER: Final = np.array([np.iinfo(np.int64).max])
@@ -102,26 +103,15 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def read_policies(paths: Sequence[Path]) -> list[Policy]:
-    """Read policy files; without any the shipped notice. A file's place may be taken by a shipped version.
+    """Read policies, each of its own version; without any the shipped notice.
 
     Raises
     ------
     BadInput
-        A file is not there or is no policy, with every mistake's line; two have one version.
+        One cannot be read (see `read_policy`), or two have one version.
     """
-    policies = [_policy(path) for path in paths] or [NOTICE]
+    policies = [read_policy(str(path)) for path in paths] or [NOTICE]
     versions = [policy.version for policy in policies]
     if twice := next((v for v in versions if versions.count(v) > 1), None):
         raise BadInput(f"two policies have the version {twice}; give each a name of its own")
     return policies
-
-
-def _policy(path: Path) -> Policy:
-    if str(path) in ("notice", *SHIPPED) and not path.exists():
-        return SHIPPED.get(str(path), NOTICE)
-    try:
-        return parse(path.read_text(encoding="utf-8"), source=str(path))
-    except PolicyError as error:
-        raise BadInput(str(error)) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: cannot be read as a policy ({error})") from error

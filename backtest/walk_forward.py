@@ -12,7 +12,6 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from features.catalog import CATALOG
 from features.errors import BadInput
@@ -28,6 +27,7 @@ from training.splits import NoMatureSnapshot
 from training.window import newest_window
 
 from .replay import Scorer
+from .span import refuse_late, span_of
 
 FOLDER: Final = "models"
 OnModel = Callable[[str], None]
@@ -124,15 +124,8 @@ class WalkForward:
 
 def months_between(log: Log, since: datetime | None, until: datetime | None) -> list[str]:
     """Name the months of a log from one instant on, or from its first event, to another."""
-    ends = [pc.min_max(batch.column("recorded_at")) for batch in batches(log, ["recorded_at"]) if len(batch)]
-    if not ends:
-        raise BadInput(f"{log.name}: holds no events; there is nothing to replay")
-    first = since or min(end["min"].as_py() for end in ends)
-    last = max(end["max"].as_py() for end in ends) if until is None else until - timedelta(microseconds=1)
-    if since is not None and since < (begins := min(end["min"].as_py() for end in ends)):
-        raise BadInput(
-            f"{log.name}: the history begins {begins.isoformat()}, after the first decision asked for "
-            f"({since.isoformat()}); begin later or give a longer history"
-        )
-    names = np.arange(np.datetime64(f"{first:%Y-%m}"), np.datetime64(f"{last:%Y-%m}") + 1)
+    first, last = span_of(log)
+    refuse_late(log, first=first, since=since)
+    last = last if until is None else until - timedelta(microseconds=1)
+    names = np.arange(np.datetime64(f"{since or first:%Y-%m}"), np.datetime64(f"{last:%Y-%m}") + 1)
     return [str(name) for name in names]

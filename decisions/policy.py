@@ -100,6 +100,7 @@ class Policy:
     standing: StandingPolicy = field(default_factory=StandingPolicy)
     asks: frozenset[OptionalRule] = field(init=False, repr=False, compare=False)
     needs_usage: bool = field(init=False, repr=False, compare=False)
+    needs_ledger: bool = field(init=False, repr=False, compare=False)
     needs_shop: bool = field(init=False, repr=False, compare=False)
     limits_when: dict[str, InForce] = field(init=False, repr=False, compare=False)
     budget_lines: tuple[BudgetLine, ...] = field(init=False, repr=False, compare=False)
@@ -112,7 +113,9 @@ class Policy:
         """Work out once what every decision asks."""
         asks = frozenset(_asked(self))
         object.__setattr__(self, "asks", asks)
-        object.__setattr__(self, "needs_usage", bool(asks & {"caps", "open_case", "credit_line", "budget"}))
+        needs_ledger = bool(asks & {"caps", "open_case", "credit_line"})
+        object.__setattr__(self, "needs_ledger", needs_ledger)
+        object.__setattr__(self, "needs_usage", needs_ledger or "budget" in asks)
         object.__setattr__(self, "needs_shop", "shop_quality" in asks)
         object.__setattr__(self, "limits_when", _limits_when(self))
         object.__setattr__(self, "budget_lines", budget_lines(self.budgets))

@@ -21,6 +21,13 @@ from features.rows import Row, in_order, microseconds
 
 from .buyer_score import BuyerScore
 
+COMPLETED, TENURE, ABUSE = (
+    "orders_completed_count_life",
+    "days_since_first_order_paid",
+    "abuse_standing_distinct_life",
+)
+"""The features that tier and standing rest on beside the score."""
+
 
 class Columns(Protocol):
     """Where a vector has which feature: a catalog, or what is remembered of an older one."""
@@ -83,13 +90,13 @@ def buyer_evidence(
 ) -> BuyerEvidence:
     """Score a vector and read the facts that tier and standing rest on from it."""
     assessed = score.assess(vector)
-    tenure = float(vector[catalog.index["days_since_first_order_paid"]])
+    tenure = float(vector[catalog.index[TENURE]])
     return BuyerEvidence(
         score=assessed.points,
         p_abuse=assessed.p_abuse,
-        completed_orders=int(vector[catalog.index["orders_completed_count_life"]]),
+        completed_orders=int(vector[catalog.index[COMPLETED]]),
         tenure_days=None if np.isnan(tenure) else tenure,
-        abuse_confirmed=bool(vector[catalog.index["abuse_standing_distinct_life"]]),
+        abuse_confirmed=bool(vector[catalog.index[ABUSE]]),
     )
 
 

@@ -62,6 +62,13 @@ async def replaying(settings: Settings, url: str) -> AsyncIterator[tuple[Replaye
         yield Replayer(_models(settings)), database
 
 
+@asynccontextmanager
+async def moving(settings: Settings, url: str) -> AsyncIterator[tuple[Database, Policies]]:
+    """Give what standings are moved by: the database, and which policy is in force."""
+    async with opened(settings, url) as database:
+        yield database, await policies_of(settings, database)
+
+
 def _models(settings: Settings) -> Champion:
     return Champion(Registry(settings.tracking_uri), poll_seconds=settings.model_poll_seconds)
 
@@ -80,7 +87,7 @@ def score_in_charge(settings: Settings) -> BuyerScore:
     Unavailable
         There is no champion, or it cannot be loaded.
     """
-    champion = Champion(Registry(settings.tracking_uri), poll_seconds=settings.model_poll_seconds)
+    champion = _models(settings)
     champion.refresh()
     return champion.current().score
 

@@ -19,9 +19,8 @@ from features.skew import Meaning
 from models.deciding import record
 from models.deciding.row import DecisionRow
 from models.explanations import title_of
-from models.mlflow_store import RegistryUnavailable
 
-from .champion import Champion, explained
+from .champion import Champion
 from .store import chains, dossiers
 from .store import decisions as decision_store
 from .store.database import Database
@@ -81,20 +80,13 @@ class Dossiers:
             self.database.connection() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
-            row = await decision_store.by_id(connection, decision_id)
-            row = row or (await decision_store.of_after_sales(connection, [decision_id])).get(decision_id)
+            row = await decision_store.find(connection, decision_id)
             if row is None:
                 return None
             sources = await _sources(connection, row)
-        reasons = await asyncio.to_thread(self._reasons, row)
+        told = await asyncio.to_thread(self.champion.reasons, row.model_version, [row.vector])
+        reasons = None if told is None else [asdict(reason) for reason in told[0]]
         return laid_open(sources) | {"reasons": reasons}
-
-    def _reasons(self, row: DecisionRow) -> list[Any] | None:
-        try:
-            score = self.champion.score_of(row.model_version)
-        except (LookupError, RegistryUnavailable):
-            return None
-        return [asdict(reason) for reason in explained(score, [row.vector])[0]]
 
 
 async def _sources(connection: Connection, row: DecisionRow) -> Sources:

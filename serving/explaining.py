@@ -62,8 +62,7 @@ class Explainer:
         """
         rows: Sequence[Row] = ()
         async with self.database.connection() as connection:
-            row = await decision_store.by_id(connection, decision_id)
-            row = row or (await decision_store.of_after_sales(connection, [decision_id])).get(decision_id)
+            row = await decision_store.find(connection, decision_id)
             if row is None:
                 return None
             if audience == "operator":

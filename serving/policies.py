@@ -219,3 +219,16 @@ async def change(
             "automatic refunds are " + ("stopped already" if found.stopped else "not stopped")
         )
     return await store.act(connection, action, key=key, reason=reason)
+
+
+def shown(act: Activation) -> dict[str, Any]:
+    """Tell of an act as people and machines are told of it."""
+    return {
+        "activation_id": act.activation_id,
+        "action": act.action,
+        "version": act.version or (SHIPPED if act.action in ("activate", "rollback") else None),
+        "starts_at": act.starts_at or act.made_at,
+        "made_by": act.maker,
+        "made_at": act.made_at,
+        "reason": act.reason,
+    }

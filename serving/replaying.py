@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from decisions.caps import NOTHING_USED
-from decisions.engine import decide
 from decisions.policy import Policy
-from decisions.request import UNKNOWN_SHOP
 from decisions.standing import Standing
 from decisions.standing_events import rebuild
 from features.errors import BadInput
 from models.buyer_score import BuyerScore
-from models.deciding import record
+from models.deciding import path, record
 from models.deciding.row import DecisionRow
 from models.evidence import assess_vector
 from models.mlflow_store import RegistryUnavailable
@@ -130,9 +127,7 @@ async def _standing(connection: Connection, row: DecisionRow) -> Standing | None
 def again(inputs: Inputs) -> DecisionRow:
     """Decide by the stored vector and evidence, and write it as it would be stored."""
     row = inputs.row
-    request, order = record.request_of(row.record), record.order_of(row.record)
-    previous, usage = record.previous_tier_of(row.record), record.usage_of(row.record)
-    shop = record.shop_of(row.record)
+    request = record.request_of(row.record)
     buyer = assess_vector(
         np.frombuffer(row.vector, dtype="<f8").astype(np.float64),
         buyer_id=request.buyer_id,
@@ -140,34 +135,23 @@ def again(inputs: Inputs) -> DecisionRow:
         score=inputs.score,
         catalog=_Columns(inputs.columns),
     )
-    made = decide(
-        request,
-        buyer=buyer.evidence,
-        order=order,
-        policy=inputs.policy,
-        decided_at=row.decided_at,
-        previous_tier=previous,
-        usage=usage or NOTHING_USED,
-        standing=inputs.standing,
-        shop=shop or UNKNOWN_SHOP,
-    )
     case = record.Case(
         decision_id=row.decision_id,
         request=request,
-        decision=made,
         buyer=buyer,
-        order=order,
-        previous_tier=previous,
+        order=record.order_of(row.record),
+        previous_tier=record.previous_tier_of(row.record),
         model_version=row.model_version,
         catalog_version=row.catalog_version,
         policy=inputs.policy,
         decided_at=row.decided_at,
-        usage=usage,
-        shop=shop,
+        usage=record.usage_of(row.record),
+        shop=record.shop_of(row.record),
         standing=inputs.standing,
     )
     digests = [record.digest(request, dated=dated) for dated in (True, False)]
-    return record.row_of(case, digest=row.request_digest if row.request_digest in digests else digests[0])
+    digest = row.request_digest if row.request_digest in digests else digests[0]
+    return record.row_of(case, path.decide_case(case), digest=digest)
 
 
 def differences(stored: DecisionRow, recomputed: DecisionRow) -> Iterator[Difference]:

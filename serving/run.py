@@ -27,6 +27,7 @@ from .workers import (
     BACKLOG,
     GRACE_SECONDS,
     Worker,
+    family_of,
     keep_up,
     leave,
     port_for_all,
@@ -104,13 +105,12 @@ def server_of(app: FastAPI) -> uvicorn.Server:
 @contextmanager
 def _listening(settings: Settings) -> Iterator[socket.socket]:
     """Take the port; the socket listens itself unless workers do."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     address = (settings.host, settings.port)
     try:
         if settings.workers > 1:
             listener = port_for_all(*address)
         else:
-            listener = socket.create_server(address, family=family, backlog=BACKLOG)
+            listener = socket.create_server(address, family=family_of(settings.host), backlog=BACKLOG)
     except OSError as error:
         raise Unavailable(
             "port",

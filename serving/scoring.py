@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from decisions.policy import Policy, with_guarantee
 from decisions.request import BuyerEvidence
-from decisions.tiers import Tier, tier_of
+from decisions.tiers import Given, Tier, counted, tier_of
 from features.batch import feature_table
 from features.catalog import CATALOG
 from features.errors import BadInput
@@ -53,7 +53,7 @@ class BuyerScored:
 @dataclass(frozen=True, slots=True)
 class _Seen:
     vector: npt.NDArray[np.float64]
-    previous: Tier | None
+    previous: Given | None
 
 
 class ScoringService:
@@ -64,7 +64,7 @@ class ScoringService:
     database : Database
     champion : Champion
     policies : Policies
-        The policy in force gives the tiers, with the tier of each buyer's latest decision as the one before.
+        The policy in force gives the tiers; the one before is of each buyer's latest decision, if it counts.
     waiting : int
         How many lookups may wait for their group.
     """
@@ -145,7 +145,7 @@ class ScoringService:
         model: LoadedModel,
         policy: Policy,
         explain: bool,
-        before: Sequence[Tier | None],
+        before: Sequence[Given | None],
     ) -> list[BuyerScored]:
         spine = pa.table(
             {"buyer_id": buyer_ids, "as_of": pa.repeat(pa.scalar(as_of, TIMESTAMP), len(buyer_ids))}
@@ -174,14 +174,14 @@ class ScoringService:
         model: LoadedModel,
         policy: Policy,
         explain: bool,
-        previous: Tier | None,
+        previous: Given | None,
     ) -> BuyerScored:
         evidence = buyer_evidence(vector, score=model.score)
         return BuyerScored(
             buyer_id=buyer_id,
             as_of=as_of,
             evidence=evidence,
-            tier=tier_of(evidence, policy, previous=previous),
+            tier=tier_of(evidence, policy, previous=counted(previous, policy)),
             reasons=model.score.explain(vector) if explain else None,
             model_version=model.version,
             catalog_version=str(model.catalog_version),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from decisions.policy import Policy, with_guarantee
 from decisions.request import RefundRequest
 from decisions.standing import Transition
+from decisions.tiers import counted
 from features.errors import BadInput
 from models.deciding import record
 from models.deciding.moving import Moving
@@ -182,7 +183,11 @@ class DecisionService:
             history.vector, buyer_id=request.buyer_id, as_of=request.requested_at, score=model.score
         )
         evidence = Evidence(
-            buyer=buyer, order=found.order, latest_tier=found.latest_tier, heard=found.heard, model=model
+            buyer=buyer,
+            order=found.order,
+            latest_tier=counted(found.latest_tier, ahead.policy),
+            heard=found.heard,
+            model=model,
         )
         made, row = decide_next(request, evidence, ahead, decided_at=ask.decided_at, digest=ask.digest)
         self.champion.saw(

@@ -29,7 +29,7 @@ async def used(
     if not policy.needs_usage or not requests:
         return None
     found = Used()
-    if policy.asks & {"caps", "open_case", "credit_line"}:
+    if policy.needs_ledger:
         found.ledgers = await usage.ledgers(connection, {r.buyer_id for r in requests}, at)
     if "budget" in policy.asks:
         shops = {r.order.shop_id for r in requests}

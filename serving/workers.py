@@ -62,7 +62,7 @@ def port_for_all(host: str, port: int) -> socket.socket:
 
 def share_of(host: str, port: int) -> socket.socket:
     """Listen on a port that others listen on, too."""
-    return socket.create_server((host, port), family=_family(host), backlog=BACKLOG, reuse_port=True)
+    return socket.create_server((host, port), family=family_of(host), backlog=BACKLOG, reuse_port=True)
 
 
 def keep_up(work: Callable[[Worker], None], *, count: int, folder: Path) -> None:
@@ -119,9 +119,10 @@ def _end(processes: list[SpawnProcess]) -> None:
         process.join()
 
 
-def _family(host: str) -> socket.AddressFamily:
+def family_of(host: str) -> socket.AddressFamily:
+    """Tell a host of IPv6 from one of IPv4."""
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def _socket(host: str) -> socket.socket:
-    return socket.socket(_family(host), socket.SOCK_STREAM)
+    return socket.socket(family_of(host), socket.SOCK_STREAM)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,7 +11,6 @@ if TYPE_CHECKING:
     from serving.auditing import Fault, Followed
     from serving.store.database import Database
 
-Result = TypeVar("Result")
 app = typer.Typer(
     no_args_is_help=True,
     help="Audit: verify the chains of records, print their heads, show one decision's dossier.",
@@ -31,8 +28,9 @@ def heads(
     """
     from buyer_tier.console import emit
     from serving import auditing
+    from serving.session import opened, run
 
-    emit(_run(lambda database: auditing.heads(database, now=datetime.now(UTC))))
+    emit(run(opened, lambda database: auditing.heads(database, now=datetime.now(UTC))))
 
 
 @app.command()
@@ -54,6 +52,7 @@ def verify(
 
     from buyer_tier.console import emit, err
     from serving import auditing
+    from serving.session import opened, run
 
     known = {} if heads is None else auditing.read_heads(_bytes(heads), source=heads)
 
@@ -67,7 +66,7 @@ def verify(
                 progress=lambda done, total: progress.update(task, completed=done, total=total),
             )
 
-    found = _run(work)
+    found = run(opened, work)
     if as_json:
         emit(_document(found))
     else:
@@ -143,20 +142,6 @@ def _bytes(path: str) -> bytes:
         raise BadInput(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _run(work: Callable[[Database], Awaitable[Result]]) -> Result:
-    from serving.session import opened, workspace
-    from serving.settings import Settings
-
-    settings = Settings()
-
-    async def inside(url: str) -> Result:
-        async with opened(settings, url) as database:
-            return await work(database)
-
-    with workspace(settings) as url:
-        return asyncio.run(inside(url))
-
-
 @app.command()
 def dossier(
     decision: Annotated[
@@ -181,7 +166,7 @@ def dossier(
     from serving.logs import configure_logs
 
     configure_logs(quiet=True)
-    found = asyncio.run(_dossier(decision))
+    found = _dossier(decision)
     if html is not None:
         with replacing(Path(html)) as file:
             file.write_text(as_html(found), encoding="utf-8")
@@ -192,20 +177,17 @@ def dossier(
         _show(found)
 
 
-async def _dossier(decision: str) -> dict[str, Any]:
+def _dossier(decision: str) -> dict[str, Any]:
     import msgspec
 
     from features.errors import BadInput
     from serving.direct import laying_open
-    from serving.session import workspace
-    from serving.settings import Settings
+    from serving.session import run
+    from serving.store.decisions import no_such
 
-    settings = Settings()
-    with workspace(settings) as url:
-        async with laying_open(settings, url) as dossiers:
-            found = await dossiers.dossier(decision)
+    found = run(laying_open, lambda dossiers: dossiers.dossier(decision))
     if found is None:
-        raise BadInput(f"there is no decision with the id {decision!r}, nor one of such an after-sale")
+        raise BadInput(no_such(decision))
     plain: dict[str, Any] = msgspec.to_builtins(found)
     return plain
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from serving.api.schemas import RefundDecisionIn
+    from serving.service import DecisionService
 
 
 def decide(
@@ -45,7 +45,7 @@ def decide(
         _again(request, replay, since, as_json=as_json)
         return
     sent = _read(_given(request, since))
-    answer, created = asyncio.run(_decided(sent))
+    answer, created = _decided(sent)
     if as_json:
         sys.stdout.write(answer.decode() + "\n")
         return
@@ -92,17 +92,18 @@ def _read(source: str) -> RefundDecisionIn:
         raise BadInput(f"{source}: {invalid_document(error).detail}") from error
 
 
-async def _decided(sent: RefundDecisionIn) -> tuple[bytes, bool]:
+def _decided(sent: RefundDecisionIn) -> tuple[bytes, bool]:
     from serving.direct import deciding
-    from serving.session import workspace
-    from serving.settings import Settings
+    from serving.session import run
 
-    settings, now = Settings(), datetime.now(UTC)
+    now = datetime.now(UTC)
     asked = sent.request(now)
-    with workspace(settings) as url:
-        async with deciding(settings, url) as opened:
-            decided = await opened.decide(asked, digest=sent.digest(asked), decided_at=now)
-            return (await opened.explain([decided.row]))[0], decided.created
+
+    async def work(service: DecisionService) -> tuple[bytes, bool]:
+        decided = await service.decide(asked, digest=sent.digest(asked), decided_at=now)
+        return (await service.explain([decided.row]))[0], decided.created
+
+    return run(deciding, work)
 
 
 def _print(answer: dict[str, Any], *, created: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -45,7 +44,7 @@ def explain(
     from serving.logs import configure_logs
 
     configure_logs(quiet=True)
-    told = msgspec.to_builtins(asyncio.run(_told(decision, audience)))
+    told = msgspec.to_builtins(_told(decision, audience))
     if as_json:
         emit(told)
     elif audience is Audience.operator:
@@ -54,18 +53,17 @@ def explain(
         _print_words(told)
 
 
-async def _told(decision: str, audience: Audience) -> dict[str, Any]:
+def _told(decision: str, audience: Audience) -> dict[str, Any]:
     from features.errors import BadInput
     from serving.direct import explaining
-    from serving.session import workspace
-    from serving.settings import Settings
+    from serving.session import run
+    from serving.store.decisions import no_such
 
-    settings = Settings()
-    with workspace(settings) as url:
-        async with explaining(settings, url) as explainer:
-            told = await explainer.explanation(decision, audience.value)
+    told: dict[str, Any] | None = run(
+        explaining, lambda explainer: explainer.explanation(decision, audience.value)
+    )
     if told is None:
-        raise BadInput(f"there is no decision with the id {decision!r}, nor one of such an after-sale")
+        raise BadInput(no_such(decision))
     return told
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,13 +35,19 @@ def create(
     """
     from buyer_tier.console import emit, err
     from features.errors import BadInput
-    from serving.store.keys import SCOPES
+    from serving.session import connected, run
+    from serving.store import keys
 
-    if unknown := sorted(set(scope) - set(SCOPES)):
-        raise BadInput(f"unknown scope {unknown[0]!r}; scopes are {', '.join(SCOPES)}")
+    if unknown := sorted(set(scope) - set(keys.SCOPES)):
+        raise BadInput(f"unknown scope {unknown[0]!r}; scopes are {', '.join(keys.SCOPES)}")
     if not name.strip() or "\0" in name:
         raise BadInput("--name must say who will use the key")
-    key, made = asyncio.run(_create(name, tuple(sorted(set(scope))), expires_days))
+    now, scopes = datetime.now(UTC), tuple(sorted(set(scope)))
+    expires = now + timedelta(days=expires_days) if expires_days else None
+    key, made = run(
+        connected,
+        lambda database: keys.create(database, name=name, scopes=scopes, now=now, expires_at=expires),
+    )
     if as_json:
         emit({"key": key, **_shown(made)})
         return
@@ -60,8 +65,10 @@ def list_(as_json: Json = False) -> None:
     from rich.table import Table
 
     from buyer_tier.console import emit, out
+    from serving.session import connected, run
+    from serving.store import keys
 
-    found = asyncio.run(_every())
+    found = run(connected, keys.every)
     if as_json:
         emit([_shown(key) for key in found])
         return
@@ -80,45 +87,13 @@ def revoke(key_id: Annotated[str, typer.Argument(help="The id that `keys list` s
     """
     from buyer_tier.console import out
     from features.errors import BadInput
+    from serving.session import connected, run
+    from serving.store import keys
 
-    revoked = asyncio.run(_revoke(key_id))
+    revoked = run(connected, lambda database: keys.revoke(database, key_id, datetime.now(UTC)))
     if revoked is None:
         raise BadInput(f"there is no key {key_id!r}; `buyer-tier keys list` shows the ids")
     out.print(f"key {revoked.key_id} ({revoked.name}) is revoked", markup=False)
-
-
-async def _create(name: str, scopes: tuple[str, ...], days: int | None) -> tuple[str, ApiKey]:
-    from serving.session import connected, workspace
-    from serving.settings import Settings
-    from serving.store import keys
-
-    settings, now = Settings(), datetime.now(UTC)
-    expires = now + timedelta(days=days) if days else None
-    with workspace(settings) as url:
-        async with connected(settings, url) as connection:
-            return await keys.create(connection, name=name, scopes=scopes, now=now, expires_at=expires)
-
-
-async def _every() -> list[ApiKey]:
-    from serving.session import connected, workspace
-    from serving.settings import Settings
-    from serving.store import keys
-
-    settings = Settings()
-    with workspace(settings) as url:
-        async with connected(settings, url) as connection:
-            return await keys.every(connection)
-
-
-async def _revoke(key_id: str) -> ApiKey | None:
-    from serving.session import connected, workspace
-    from serving.settings import Settings
-    from serving.store import keys
-
-    settings = Settings()
-    with workspace(settings) as url:
-        async with connected(settings, url) as connection:
-            return await keys.revoke(connection, key_id, datetime.now(UTC))
 
 
 def _shown(key: ApiKey) -> dict[str, object]:

@@ -15,7 +15,6 @@ app = typer.Typer(
 )
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 SHIPPED: Final = "notice"
-MOST_BYTES: Final = 4 * 2**20
 
 
 @app.command()
@@ -31,8 +30,9 @@ def show(
     """
     from buyer_tier.console import emit
     from decisions.policy_file import annotated
+    from models.policy_files import read_policy
 
-    found = _policy(policy)
+    found = read_policy(policy)
     if as_json:
         emit(_described(found))
     else:
@@ -46,8 +46,9 @@ def check(file: Annotated[str, typer.Argument(metavar="FILE")], as_json: Json = 
     Example: buyer-tier policy check my-policy.toml
     """
     from buyer_tier.console import emit, out
+    from models.policy_files import read_policy
 
-    described = _described(_policy(file))
+    described = _described(read_policy(file))
     if as_json:
         emit(described)
         return
@@ -72,8 +73,9 @@ def diff(
 
     from buyer_tier.console import emit, out
     from decisions.policy_file import difference
+    from models.policy_files import read_policy
 
-    found = difference(_policy(before), _policy(after))
+    found = difference(read_policy(before), read_policy(after))
     if as_json:
         emit([{"setting": d.setting, "before": d.before, "after": d.after} for d in found])
         return
@@ -99,35 +101,3 @@ def _described(policy: Policy) -> dict[str, Any]:
         "settings": tomllib.loads(text),
         "text": text,
     }
-
-
-def _policy(name: str) -> Policy:
-    from decisions.policy import NOTICE
-    from decisions.policy_file import PolicyError, parse
-    from features.errors import BadInput
-
-    if name == SHIPPED:
-        return NOTICE
-    try:
-        return parse(text_of(name), source=name)
-    except PolicyError as error:
-        raise BadInput(str(error)) from error
-
-
-def text_of(name: str) -> str:
-    """Read a policy file's text; raise BadInput where it is none."""
-    from pathlib import Path
-
-    from features.errors import BadInput
-
-    try:
-        with Path(name).open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise BadInput(f"{name}: cannot be read: {error.strerror}") from error
-    if len(content) > MOST_BYTES:
-        raise BadInput(f"{name}: more than {MOST_BYTES >> 20} MiB; a policy is a short TOML file")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{name}: not UTF-8 at byte {error.start}") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
@@ -34,8 +33,8 @@ def propose(file: Annotated[str, typer.Argument(metavar="FILE")], key: Key, as_j
 
     Example: buyer-tier policy propose my-policy.toml
     """
-    from buyer_tier.commands.policy import text_of
     from buyer_tier.console import emit, out
+    from models.policy_files import text_of
     from serving import policies
 
     text = text_of(file)
@@ -108,9 +107,10 @@ def history(as_json: Json = False) -> None:
     from rich.table import Table
 
     from buyer_tier.console import emit, out
+    from serving.session import connected, run
     from serving.store import policies as store
 
-    acts = _in_database(store.activations)
+    acts = run(connected, store.activations)
     if as_json:
         emit([_shown(act) for act in reversed(acts)])
         return
@@ -134,6 +134,7 @@ def _change(action: Literal["rollback", "stop", "resume"], *, key: str, reason: 
 def _acted(work: Callable[[Connection, ApiKey], Awaitable[Result]], *, key: str, scope: str) -> Result:
     """Act as the holder of a key, in one transaction."""
     from features.errors import BadInput
+    from serving.session import connected, run
     from serving.store import keys
 
     async def inside(connection: Connection) -> Result:
@@ -148,21 +149,7 @@ def _acted(work: Callable[[Connection, ApiKey], Awaitable[Result]], *, key: str,
         except LookupError as error:
             raise BadInput(str(error.args[0])) from error
 
-    return _in_database(inside)
-
-
-def _in_database(work: Callable[[Connection], Awaitable[Result]]) -> Result:
-    from serving.session import connected, workspace
-    from serving.settings import Settings
-
-    settings = Settings()
-
-    async def connecting(url: str) -> Result:
-        async with connected(settings, url) as connection:
-            return await work(connection)
-
-    with workspace(settings) as url:
-        return asyncio.run(connecting(url))
+    return run(connected, inside)
 
 
 def _instant(text: str) -> datetime:
@@ -189,12 +176,10 @@ def _tell(act: Activation, *, as_json: bool) -> None:
 
 
 def _shown(act: Activation) -> dict[str, Any]:
-    named = act.version or ("notice" if act.action in ("activate", "rollback") else None)
+    """Tell of an act, its times to the second."""
+    from serving.policies import shown
+
     return {
-        "action": act.action,
-        "version": named,
-        "starts_at": (act.starts_at or act.made_at).isoformat(timespec="seconds"),
-        "made_by": act.maker,
-        "made_at": act.made_at.isoformat(timespec="seconds"),
-        "reason": act.reason,
+        name: value.isoformat(timespec="seconds") if isinstance(value, datetime) else value
+        for name, value in shown(act).items()
     }

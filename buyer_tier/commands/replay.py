@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import asdict
@@ -33,7 +32,7 @@ def replay(which: str, *, since: datetime | None, as_json: bool) -> None:
 def _one(decision_id: str, *, as_json: bool) -> None:
     from buyer_tier.console import emit, out
 
-    row, found = asyncio.run(_replayed(decision_id))
+    row, found = _replayed(decision_id)
     if as_json:
         listed = [asdict(one) for one in found]
         emit({"decision_id": row.decision_id, "same_bytes": not found, "differences": listed})
@@ -59,29 +58,27 @@ def _print(found: list[Difference]) -> None:
         out.print(table)
 
 
-async def _replayed(decision_id: str) -> tuple[DecisionRow, list[Difference]]:
+def _replayed(decision_id: str) -> tuple[DecisionRow, list[Difference]]:
     from features.errors import BadInput
     from serving.direct import replaying
-    from serving.session import workspace
-    from serving.settings import Settings
+    from serving.session import run
     from serving.store import decisions as store
 
-    settings = Settings()
-    with workspace(settings) as url:
-        async with replaying(settings, url) as (replayer, database), database.connection() as connection:
-            row = await store.by_id(connection, decision_id)
-            row = row or (await store.of_after_sales(connection, [decision_id])).get(decision_id)
+    async def work(given: tuple[Replayer, Database]) -> tuple[DecisionRow, list[Difference]]:
+        replayer, database = given
+        async with database.connection() as connection:
+            row = await store.find(connection, decision_id)
             if row is None:
-                raise BadInput(
-                    f"there is no decision with the id {decision_id!r}, nor one of such an after-sale"
-                )
+                raise BadInput(store.no_such(decision_id))
             return row, await replayer.replay(connection, row)
+
+    return run(replaying, work)
 
 
 def _all(since: datetime | None, *, as_json: bool) -> None:
     from buyer_tier.console import emit, out
 
-    found = asyncio.run(_every(since))
+    found = _every(since)
     if as_json:
         emit(found)
     else:
@@ -97,22 +94,23 @@ def _all(since: datetime | None, *, as_json: bool) -> None:
         raise typer.Exit(2)
 
 
-async def _every(since: datetime | None) -> dict[str, Any]:
+def _every(since: datetime | None) -> dict[str, Any]:
     from rich.progress import Progress
 
     from buyer_tier.console import err
     from serving.direct import replaying
-    from serving.session import workspace
-    from serving.settings import Settings
+    from serving.session import run
 
-    settings, tally = Settings(), _Tally()
-    with workspace(settings) as url, Progress(console=err) as progress:
-        async with replaying(settings, url) as (replayer, database):
+    async def work(given: tuple[Replayer, Database]) -> dict[str, Any]:
+        (replayer, database), tally = given, _Tally()
+        with Progress(console=err) as progress:
             task = progress.add_task("decisions", total=None)
             async for connection, row in _rows(database, since):
                 await tally.add(replayer, connection, row)
                 progress.advance(task)
-    return tally.document()
+        return tally.document()
+
+    return run(replaying, work)
 
 
 async def _rows(database: Database, since: datetime | None) -> AsyncIterator[tuple[Connection, DecisionRow]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -80,12 +79,13 @@ def _score_all(
 
 def _score(buyers: list[str], *, as_of: str | None, as_json: bool) -> None:
     from buyer_tier.console import emit
+    from serving.direct import scoring
     from serving.logs import configure_logs
-    from serving.settings import Settings
+    from serving.session import run
 
     configure_logs(quiet=True)
     when = _instant(as_of) if as_of else datetime.now(UTC)
-    scored = asyncio.run(_scored(Settings(), buyers, when))
+    scored = run(scoring, lambda service: service.scores(buyers, as_of=when, explain=True))
     if as_json:
         import msgspec
 
@@ -105,17 +105,6 @@ def _instant(text: str) -> datetime:
         return TypeAdapter[datetime](Instant).validate_python(text)
     except ValidationError as error:
         raise BadInput(f"--as-of {text!r}: {error.errors()[0]['msg']}") from error
-
-
-async def _scored(settings: object, buyers: list[str], when: datetime) -> list[BuyerScored]:
-    from serving.direct import scoring
-    from serving.session import workspace
-    from serving.settings import Settings
-
-    assert isinstance(settings, Settings)
-    with workspace(settings) as url:
-        async with scoring(settings, url) as opened:
-            return await opened.scores(buyers, as_of=when, explain=True)
 
 
 def _print(scored: list[BuyerScored]) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,7 +12,6 @@ if TYPE_CHECKING:
     from serving.policies import Policies
     from serving.store.database import Database
 
-Result = TypeVar("Result")
 app = typer.Typer(
     no_args_is_help=True, help="Standings: show one, sweep all, verify that they can be rebuilt."
 )
@@ -32,15 +29,17 @@ def show(buyer_id: Annotated[str, typer.Argument(metavar="BUYER")], as_json: Jso
 
     from buyer_tier.console import emit, out
     from decisions.standing_events import as_record
+    from serving.direct import moving
+    from serving.session import run
 
-    async def work(database: Database, policies: Policies) -> Shown:
+    async def work(given: tuple[Database, Policies]) -> Shown:
         from serving.acting import look
 
-        now = datetime.now(UTC)
+        (database, policies), now = given, datetime.now(UTC)
         async with database.connection() as connection:
             return await look(connection, buyer_id, policy=policies.at(now), now=now)
 
-    found = _run(work)
+    found = run(moving, work)
     if as_json:
         emit({"buyer_id": buyer_id, **as_record(found.standing), "history": found.history})
         return
@@ -64,13 +63,15 @@ def sweep(as_json: Json = False) -> None:
     from rich.progress import Progress
 
     from buyer_tier.console import emit, err, out
+    from serving.direct import moving
+    from serving.session import run
 
-    async def work(database: Database, policies: Policies) -> dict[str, int]:
+    async def work(given: tuple[Database, Policies]) -> dict[str, int]:
         from serving.direct import score_in_charge
         from serving.settings import Settings
         from serving.sweeping import sweep
 
-        now = datetime.now(UTC)
+        (database, policies), now = given, datetime.now(UTC)
         with Progress(console=err) as progress:
             task = progress.add_task("standings", total=None)
             return await sweep(
@@ -81,7 +82,7 @@ def sweep(as_json: Json = False) -> None:
                 score=lambda: score_in_charge(Settings()),
             )
 
-    found = _run(work)
+    found = run(moving, work)
     if as_json:
         emit(found)
         return
@@ -100,13 +101,10 @@ def rebuild(
     Example: buyer-tier standing rebuild --verify
     """
     from buyer_tier.console import emit, out
+    from serving.session import opened, run
+    from serving.sweeping import verify as verified
 
-    async def work(database: Database, _: Policies) -> tuple[int, list[tuple[str, str]]]:
-        from serving.sweeping import verify as verified
-
-        return await verified(database)
-
-    count, wrong = _run(work)
+    count, wrong = run(opened, verified)
     if as_json:
         emit({"standings": count, "differing": [{"buyer_id": b, "found": f} for b, f in wrong]})
     else:
@@ -115,19 +113,3 @@ def rebuild(
         out.print(f"{count:,} standings, {len(wrong):,} differ from what their transitions give")
     if wrong:
         raise typer.Exit(1)
-
-
-def _run(work: Callable[[Database, Policies], Awaitable[Result]]) -> Result:
-    from serving.direct import policies_of
-    from serving.session import opened, workspace
-    from serving.settings import Settings
-
-    settings = Settings()
-
-    async def inside(url: str) -> Any:
-        async with opened(settings, url) as database:
-            return await work(database, await policies_of(settings, database))
-
-    with workspace(settings) as url:
-        found: Result = asyncio.run(inside(url))
-        return found

@@ -11,6 +11,7 @@ from features.compile import Catalog
 
 from .. import trees
 from ..buyer_score import BuyerScore
+from ..evidence import ABUSE, COMPLETED, TENURE
 from ..scale import points_of
 
 
@@ -28,9 +29,9 @@ def buyer_evidences(
     if not len(vectors):
         return []
     p = score.calibrator_.probability(trees.margin(score.booster_, np.ascontiguousarray(vectors)))
-    completed = vectors[:, catalog.index["orders_completed_count_life"]]
-    tenure = vectors[:, catalog.index["days_since_first_order_paid"]]
-    abuse = vectors[:, catalog.index["abuse_standing_distinct_life"]] != 0
+    completed = vectors[:, catalog.index[COMPLETED]]
+    tenure = vectors[:, catalog.index[TENURE]]
+    abuse = vectors[:, catalog.index[ABUSE]] != 0
     rows = zip(
         points_of(p).tolist(), p.tolist(), completed.tolist(), tenure.tolist(), abuse.tolist(), strict=True
     )

@@ -51,7 +51,7 @@ class Evidence:
     order : OrderEvidence
         What the log and earlier decisions say of the order.
     latest_tier : str or None
-        Of the buyer's newest decision, among those kept.
+        Of the buyer's newest decision, among those kept, if it counts (`decisions.tiers.counted`).
     heard : Heard
         The buyer's standing.
     model : Model
@@ -97,7 +97,7 @@ def decide_next(
     digest : bytes
         What the request means, see `record.digest`.
     """
-    model, buyer_id, evidence = found.model, request.buyer_id, found.buyer.evidence
+    model, buyer_id = found.model, request.buyer_id
     policy = ahead.policy_with(model.guaranteed_cut_off)
     previous = ahead.tiers.get(buyer_id, found.latest_tier)
     usage = None
@@ -107,21 +107,9 @@ def decide_next(
     if ahead.shops is not None:
         shop = ahead.shops.get(request.order.shop_id, UNKNOWN_SHOP)
     standing = ahead.standings.before(buyer_id, found.heard, decided_at=decided_at)
-    made = decide(
-        request,
-        buyer=evidence,
-        order=found.order,
-        policy=policy,
-        decided_at=decided_at,
-        previous_tier=previous,
-        usage=usage or NOTHING_USED,
-        standing=standing,
-        shop=shop or UNKNOWN_SHOP,
-    )
     case = record.Case(
         decision_id=decision_id(decided_at, request.after_sale_id),
         request=request,
-        decision=made,
         buyer=found.buyer,
         order=found.order,
         previous_tier=previous,
@@ -133,9 +121,26 @@ def decide_next(
         shop=shop,
         standing=standing,
     )
-    row = record.row_of(case, digest=digest)
+    made = decide_case(case)
     ahead.tiers[buyer_id] = made.tier
-    ahead.standings.after(request, made, heard=found.heard, evidence=evidence, decided_at=decided_at)
+    ahead.standings.after(
+        request, made, heard=found.heard, evidence=found.buyer.evidence, decided_at=decided_at
+    )
     if ahead.used is not None:
         ahead.used.after(request, made, decided_at=decided_at)
-    return made, row
+    return made, record.row_of(case, made, digest=digest)
+
+
+def decide_case(case: record.Case) -> Decision:
+    """Decide by all that the case holds: the same again whenever it is asked."""
+    return decide(
+        case.request,
+        buyer=case.buyer.evidence,
+        order=case.order,
+        policy=case.policy,
+        decided_at=case.decided_at,
+        previous_tier=case.previous_tier,
+        usage=case.usage or NOTHING_USED,
+        standing=case.standing,
+        shop=case.shop or UNKNOWN_SHOP,
+    )

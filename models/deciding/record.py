@@ -29,14 +29,13 @@ _VECTOR: Final = np.dtype("<f8")
 
 
 class Case(msgspec.Struct, kw_only=True, gc=False):
-    """One decision and everything that it followed from; not frozen: it lives no longer.
+    """Everything that one decision follows from; not frozen: it lives no longer.
 
     ``usage`` and ``shop`` are there where the policy limits any, ``standing`` where anything was heard.
     """
 
     decision_id: str
     request: RefundRequest
-    decision: Decision
     buyer: BuyerAssessment
     order: OrderEvidence
     previous_tier: Tier | None
@@ -71,9 +70,9 @@ def _undated(request: RefundRequest) -> RefundRequest:
     )
 
 
-def row_of(case: Case, *, digest: bytes) -> DecisionRow:
+def row_of(case: Case, made: Decision, *, digest: bytes) -> DecisionRow:
     """Give the decision the form in which it is stored."""
-    request, made, evidence = case.request, case.decision, case.buyer.evidence
+    request, evidence = case.request, case.buyer.evidence
     return DecisionRow(  # in order, as names would take three times as long
         case.decision_id,
         request.after_sale_id,
@@ -93,7 +92,7 @@ def row_of(case: Case, *, digest: bytes) -> DecisionRow:
         made.propensity,
         case.buyer.vector.astype(_VECTOR, copy=False).tobytes(),
         _encode(_record(case)),
-        _encode(_answer(case)),
+        _encode(_answer(case, made)),
         request.requested_at,
         case.decided_at,
     )
@@ -116,8 +115,7 @@ def _record(case: Case) -> dict[str, Any]:
     return kept
 
 
-def _answer(case: Case) -> dict[str, Any]:
-    made = case.decision
+def _answer(case: Case, made: Decision) -> dict[str, Any]:
     return {
         "decision_id": case.decision_id,
         "after_sale_id": case.request.after_sale_id,

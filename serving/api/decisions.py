@@ -16,6 +16,7 @@ from ..metrics import Metrics
 from ..service import Decided, DecisionService
 from ..store.decisions import Page
 from . import examples
+from .answers import Json
 from .auth import require
 from .body import body, documented
 from .problems import Problem, invalid
@@ -66,7 +67,7 @@ async def create(
     decided = await service.decide(asked, digest=sent.digest(asked), decided_at=now)
     status, headers = told(decided, metrics)
     answer = (await service.explain([decided.row]))[0] if query.explain else decided.row.answer
-    return _json(answer, status=status, headers=headers)
+    return Json(msgspec.Raw(answer), status_code=status, headers=headers)
 
 
 def told(decided: Decided, metrics: Metrics) -> tuple[int, dict[str, str]]:
@@ -91,7 +92,7 @@ async def read(request: Request, decision_id: Annotated[Id, Path()]) -> Response
     row = await service.find(decision_id)
     if row is None:
         raise Problem(404, "there is no decision with this id")
-    return _json((await service.explain([row]))[0])
+    return Json(msgspec.Raw((await service.explain([row]))[0]))
 
 
 @router.get(
@@ -117,11 +118,7 @@ async def listed(request: Request, query: Annotated[PageQuery, Query()]) -> Resp
     shown = rows[: page.limit]
     following = _cursor(shown[-1].decision_id) if len(rows) > page.limit else None
     items = [msgspec.Raw(answer) for answer in await service.explain(shown)]
-    return _json(msgspec.json.encode({"items": items, "next_cursor": following}))
-
-
-def _json(content: bytes, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(content, status_code=status, media_type="application/json", headers=headers)
+    return Json({"items": items, "next_cursor": following})
 
 
 def _cursor(decision_id: str) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-import msgspec
 from fastapi import APIRouter, Depends, Path, Request
 from pydantic import Field
 from starlette.responses import Response
 
 from ..dossier import Dossiers
 from . import examples
+from .answers import Json
 from .auth import require
 from .problems import Problem
 from .schemas import Id, Message, Received, Rule
@@ -163,4 +163,4 @@ async def dossier(request: Request, decision_id: Annotated[Id, Path()]) -> Respo
     found = await dossiers.dossier(decision_id)
     if found is None:
         raise Problem(404, "there is no decision with this id")
-    return Response(msgspec.json.encode(found), media_type="application/json")
+    return Json(found)

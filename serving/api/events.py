@@ -6,7 +6,6 @@ import asyncio
 from collections import Counter
 from typing import Annotated, Any
 
-import msgspec
 from fastapi import APIRouter, Depends, Request
 from pydantic import ConfigDict, Field
 from starlette.responses import Response
@@ -14,6 +13,7 @@ from starlette.responses import Response
 from ..ingest import Fate, ingest, ingest_plain
 from ..store.database import Database
 from . import examples
+from .answers import Json
 from .auth import require
 from .body import MAX_EVENTS_BYTES, documented, parsed, raw
 from .event_documents import MAX_EVENTS, event_table
@@ -78,7 +78,7 @@ async def add(request: Request, content: Annotated[bytes, Depends(raw(limit=MAX_
         {"event_id": f.event_id, "status": f.status, **({"reason": f.reason} if f.reason else {})}
         for f in fates
     ]
-    return Response(msgspec.json.encode({"results": results}), media_type="application/json")
+    return Json({"results": results})
 
 
 async def _fates(database: Database, content: bytes) -> list[Fate]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
 from ..explaining import Audience, Explainer
 from . import examples
+from .answers import Json
 from .auth import require
 from .problems import Problem
 from .schemas import Asked, Id, Message, Received, Rule
@@ -96,7 +96,7 @@ class OperatorExplanationOut(Received):
     outcome: Literal["auto_refund", "manual_review"]
     rules: list[Rule]
     standing: str
-    previous_tier: str | None = Field(description="Of the decision before; a policy may let go of it later.")
+    previous_tier: str | None = Field(description="Of the decision before, if the same policy gave it.")
     quality_score_min: float | None = Field(description="Points from which on the quality tier is entered.")
     quality_kept_from: float | None = Field(description="Points down to which who is of it keeps it.")
     model_version: str
@@ -139,4 +139,4 @@ async def explanation(
     told = await explainer.explanation(decision_id, query.audience)
     if told is None:
         raise Problem(404, "there is no decision with this id")
-    return Response(msgspec.json.encode(told), media_type="application/json")
+    return Json(told)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import PlainTextResponse, Response
 
@@ -13,6 +12,7 @@ from ..metrics import Metrics
 from ..service import DecisionService
 from ..store import events, skew_checks
 from . import examples
+from .answers import Json
 from .problems import RETRY_AFTER_SECONDS, Problem
 
 router = APIRouter(tags=["Running it"])
@@ -42,7 +42,7 @@ async def readyz(request: Request) -> Response:
         "model_version": model.version,
         "policy_version": service.in_force(model, request.app.state.clock()).version,
     }
-    return Response(msgspec.json.encode(ready), media_type="application/json")
+    return Json(ready)
 
 
 @router.get(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tomllib
 from typing import Annotated, Any, Final
 
-import msgspec
 from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response
 
@@ -17,8 +16,9 @@ from ..policies import Policies
 from ..store import policies as store
 from ..store.database import Database
 from ..store.keys import ApiKey
-from ..store.policies import Action, Activation, Proposed
+from ..store.policies import Action, Proposed
 from . import examples
+from .answers import Json
 from .auth import require
 from .body import body, documented
 from .policy_documents import (
@@ -57,12 +57,12 @@ async def listed(request: Request) -> Response:
         acts = await store.activations(connection)
         await known.keep_up(connection, acts[-1].activation_id if acts else None)
     now = known.at(request.app.state.clock())
-    return _json(
+    return Json(
         {
             "in_force": now.version,
             "stopped": now.stopped,
             "items": [_summary(one) for one in proposed],
-            "activations": [_act(act) for act in reversed(acts)],
+            "activations": [policies.shown(act) for act in reversed(acts)],
         }
     )
 
@@ -82,7 +82,7 @@ async def read(request: Request, version: Annotated[Id, Path()]) -> Response:
         found = await store.find(connection, version)
     if found is None:
         raise Problem(404, "there is no policy of this version")
-    return _json(_whole(found))
+    return Json(_whole(found))
 
 
 @router.post(
@@ -107,7 +107,9 @@ async def propose(
         raise
     except BadInput as error:
         raise invalid([{"loc": ("text",), "msg": str(error)}]) from error
-    return _json(_whole(found), status=201 if new else 200, headers={"Location": f"{PREFIX}/{found.version}"})
+    return Json(
+        _whole(found), status_code=201 if new else 200, headers={"Location": f"{PREFIX}/{found.version}"}
+    )
 
 
 @router.post(
@@ -132,7 +134,7 @@ async def activate(
             )
     except LookupError as error:
         raise Problem(404, "there is no policy of this version") from error
-    return _json(_act(act), status=201)
+    return Json(policies.shown(act), status_code=201)
 
 
 def _switch(path: str, action: Action, summary: str) -> None:
@@ -155,7 +157,7 @@ def _switch(path: str, action: Action, summary: str) -> None:
         now = request.app.state.clock()
         async with database.transaction() as connection:
             act = await policies.change(connection, action, key=key, reason=sent.reason, now=now)
-        return _json(_act(act), status=201)
+        return Json(policies.shown(act), status_code=201)
 
 
 _switch("/rollback", "rollback", "Go back to the policy that was in force before, at once.")
@@ -174,21 +176,3 @@ def _summary(found: Proposed) -> dict[str, Any]:
 
 def _whole(found: Proposed) -> dict[str, Any]:
     return {**_summary(found), "text": found.text, "settings": tomllib.loads(found.text)}
-
-
-def _act(act: Activation) -> dict[str, Any]:
-    return {
-        "activation_id": act.activation_id,
-        "action": act.action,
-        "version": act.version or (policies.SHIPPED if act.action in ("activate", "rollback") else None),
-        "starts_at": act.starts_at or act.made_at,
-        "made_by": act.maker,
-        "made_at": act.made_at,
-        "reason": act.reason,
-    }
-
-
-def _json(content: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(
-        msgspec.json.encode(content), status_code=status, media_type="application/json", headers=headers
-    )

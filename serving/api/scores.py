@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from ..scoring import BuyerScored, ScoringService
 from . import examples
+from .answers import Json
 from .auth import require
 from .body import body, documented
 from .schemas import BuyerScoreOut, ExplainQuery, Id, ScorePage, ScoreQuery, ScoresIn
@@ -31,7 +31,7 @@ async def score(
     scoring: ScoringService = request.app.state.scoring
     as_of = query.as_of or request.app.state.clock()
     scored = await scoring.score(buyer_id, as_of=as_of, explain=True)
-    return Response(msgspec.json.encode(shown(scored)), media_type="application/json")
+    return Json(shown(scored))
 
 
 @router.post(
@@ -51,7 +51,7 @@ async def scores(
     scoring: ScoringService = request.app.state.scoring
     now = request.app.state.clock()
     items = await scoring.scores(sent.buyer_ids, as_of=now, explain=query.explain)
-    return Response(msgspec.json.encode({"items": list(map(shown, items))}), media_type="application/json")
+    return Json({"items": list(map(shown, items))})
 
 
 def shown(scored: BuyerScored) -> dict[str, object]:

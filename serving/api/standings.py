@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-import msgspec
 from fastapi import APIRouter, Depends, Path, Request
 from pydantic import ConfigDict, Field
 from starlette.responses import Response
@@ -22,6 +21,7 @@ from ..store import standings as store
 from ..store.database import Database
 from ..store.keys import ApiKey
 from . import examples
+from .answers import Json
 from .auth import require
 from .body import body, documented
 from .problems import Problem
@@ -181,8 +181,7 @@ async def _shown(request: Request, buyer_id: str, *, status: int) -> Response:
         found = await look(connection, buyer_id, policy=policies.at(now), now=now)
     scored = await scoring.score(buyer_id, as_of=now, explain=False)
     state = state_of(scored.evidence, policies.at(now), found.standing)
-    content = msgspec.json.encode(_document(buyer_id, state, found))
-    return Response(content, status_code=status, media_type="application/json")
+    return Json(_document(buyer_id, state, found), status_code=status)
 
 
 def _document(buyer_id: str, state: State, found: Shown) -> dict[str, Any]:

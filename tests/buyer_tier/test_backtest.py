@@ -71,7 +71,7 @@ def test_bad_input_is_said_in_one_line(log: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text('version = "bad"\n\ncap_fenn = 3')
     said = refusal("--events", log, "--policy", tmp_path / "bad.toml")
     assert "bad.toml:3: cap_fenn is not a setting; did you mean cap_fen?" in said
-    assert "cannot be read as a policy" in refusal("--events", log, "--policy", tmp_path / "none.toml")
+    assert "cannot be read: No such file" in refusal("--events", log, "--policy", tmp_path / "none.toml")
     out = tmp_path / "late"
     assert "begins 2025" in refusal("--events", log, "--since", "2020-01-01", "--out", out)
     assert not out.exists()

@@ -1,0 +1,50 @@
+"""What a loop of decisions is told between them, by whoever knows: a history, or a market that goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from decisions.caps import Fact
+from decisions.request import BuyerEvidence, OrderEvidence, RefundRequest
+from decisions.standing import Signal
+
+Answered: TypeAlias = tuple[int, str, int, str | None]
+"""When an answer became known, its kind, its fen and the order that it names."""
+
+
+@dataclass(slots=True)
+class Turn:
+    """One request with what is known when it comes; ``place`` is its row among the history's requests."""
+
+    place: int
+    request: RefundRequest
+    order: OrderEvidence
+    buyer: BuyerEvidence
+    vector: npt.NDArray[np.float64]
+
+
+class Known(Protocol):
+    """What becomes known between requests, told to a loop in order; what was told before is counted."""
+
+    def signals_before(self, turn: Turn, heard: int) -> Sequence[Signal | None]:
+        """Give what a standing hears before a request, after the first ``heard``."""
+
+    def facts_before(self, turn: Turn, told: int) -> Sequence[Fact]:
+        """Give what a ledger is told before a request, after the first ``told``."""
+
+    def losses_before(self, until: int, lost: int) -> Sequence[tuple[int, str]]:
+        """Give when after-sales were found shipped before ``until``, after the first ``lost``."""
+
+    def found_at(self, case: str) -> int | None:
+        """Tell when an after-sale is found shipped, as far as is known: None if never."""
+
+    def asked_again(self, order: str) -> bool:
+        """Tell whether an order may be asked about more than once."""
+
+    def answers(self, buyer_id: str, case: str) -> Sequence[Answered]:
+        """Give the answers to a request about such an order."""
