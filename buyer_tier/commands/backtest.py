@@ -61,7 +61,7 @@ def backtest(
         Goods | None, typer.Option(help="What orders hold of which the log does not say it.")
     ] = None,
     buyers: Annotated[int | None, typer.Option(help="Of a world: accounts; else 5,000.")] = None,
-    days: Annotated[int | None, typer.Option(help="Of a world: its length; else 420.")] = None,
+    days: Annotated[int | None, typer.Option(help="Of a world: its length; else 540.")] = None,
     abuse_rate: Annotated[
         float | None, typer.Option(help="Of a world: share of the accounts that abuse; else 0.01.")
     ] = None,
@@ -79,7 +79,7 @@ def backtest(
     react. With --world each policy gets a simulated market of its own with the
     same people: it asks, the policy answers, and abusers go on, stop, ask for
     less or come back with linked accounts. Until the first model can be trained,
-    about seven months, all worlds are one history. --since, --until, --truth,
+    about ten months, all worlds are one history. --since, --until, --truth,
     --goods and --loss-budget are for histories.
 
     The folder holds report.html, report.json, every decision, and an MLflow
@@ -91,7 +91,7 @@ def backtest(
 
     Example: buyer-tier backtest --events market --policy strict.toml --loss-budget 0.02 --out run
 
-    Example: buyer-tier backtest --world --buyers 5000 --days 420 --policy notice --policy strict.toml
+    Example: buyer-tier backtest --world --buyers 5000 --days 540 --policy notice --policy strict.toml
     """
     from backtest.backtest import Order
     from backtest.backtest import backtest as run

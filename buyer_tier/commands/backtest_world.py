@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from decisions.policy import Policy
     from serving.settings import Settings
 
-DEFAULTS: Final = {"buyers": 5_000, "days": 420, "abuse_rate": 0.01}
+DEFAULTS: Final = {"buyers": 5_000, "days": 540, "abuse_rate": 0.01}
 NOT_OF_WORLDS: Final = {
     "--events": "a world makes its own history; give one or the other",
     "--since": "a world is decided from its first model on; say how long it lasts with --days",
