@@ -36,12 +36,6 @@ def buyer_evidences(
         points_of(p).tolist(), p.tolist(), completed.tolist(), tenure.tolist(), abuse.tolist(), strict=True
     )
     return [
-        BuyerEvidence(
-            score=points,
-            p_abuse=chance,
-            completed_orders=int(orders),
-            tenure_days=None if days != days else days,
-            abuse_confirmed=confirmed,
-        )
+        BuyerEvidence(points, chance, int(orders), None if days != days else days, confirmed)
         for points, chance, orders, days, confirmed in rows
     ]
