@@ -38,7 +38,7 @@ def test_a_log_that_tells_of_abuse_is_asked_about_it(kind: str, task: str) -> No
 
 def test_as_many_orders_lie_below_the_fitted_cap_as_below_the_notices_on_its_market() -> None:
     (fitted,) = fit(NOTICE).policies
-    assert np.mean(fitted.cap_fen > FEN) == pytest.approx(0.971, abs=0.001)
+    assert np.mean(fitted.cap_fen > FEN) == pytest.approx(0.971, abs=0.002)
     assert fitted.version == f"{NOTICE.version}~fitted"
 
 
