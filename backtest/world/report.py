@@ -18,6 +18,7 @@ from .figures import Worlds
 from .living import World
 
 SERVED: Final = "good_served"
+COST: Final = "worst_loss_rate"
 UNKNOWN: Final = (
     "The market is simulated: who abuses, how often and how abusers react is assumed, as the page of the "
     "simulated marketplace says. Figures are those of one seed; try others. The honest do not react, so "
@@ -47,7 +48,7 @@ def report_of(
     """
     figures = [worlds.figures(n) for n in range(len(worlds.lives))]
     points = [
-        (one.policy.version, found[SERVED], found["worst_loss_rate"])
+        (one.policy.version, found[SERVED], found[COST])
         for one, found in zip(worlds.lives, figures, strict=True)
     ]
     market = world.market
@@ -70,6 +71,7 @@ def report_of(
             "history": {"first": history.first.isoformat(), "last": history.last.isoformat()},
             "has_truth": True,
             "served_is": SERVED,
+            "cost_is": COST,
             "policies": [_policy(worlds, n, figures[n]) for n in range(len(worlds.lives))],
             "front": front(points),
             "foretold": list(foretold),

@@ -17,6 +17,7 @@ NOT_OF_WORLDS: Final = {
     "--until": "a world is decided to its end; say how long it lasts with --days",
     "--truth": "a world knows who abuses",
     "--goods": "a world knows what its orders hold",
+    "--task": "a world confirms abuse, and that is what its models learn",
     "--loss-budget": "each change would need a world of its own; give the changes as policies (--policy)",
 }
 

@@ -27,6 +27,7 @@ def refusal(*arguments: str) -> str:
         ("--until", "2026-01-01", "--days"),
         ("--truth", "truth.parquet", "knows who abuses"),
         ("--goods", "physical", "knows what its orders hold"),
+        ("--task", "cancellation", "confirms abuse"),
         ("--loss-budget", "0.02", "--policy"),
     ],
 )
