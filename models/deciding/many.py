@@ -9,7 +9,6 @@ from decisions.request import BuyerEvidence
 from features.catalog import CATALOG
 from features.compile import Catalog
 
-from .. import trees
 from ..buyer_score import BuyerScore
 from ..evidence import ABUSE, COMPLETED, TENURE
 from ..scale import points_of
@@ -28,7 +27,7 @@ def buyer_evidences(
     """
     if not len(vectors):
         return []
-    p = score.calibrator_.probability(trees.margin(score.booster_, np.ascontiguousarray(vectors)))
+    p = score.calibrator_.probability(score.raw_margins(vectors))
     completed = vectors[:, catalog.index[COMPLETED]]
     tenure = vectors[:, catalog.index[TENURE]]
     abuse = vectors[:, catalog.index[ABUSE]] != 0
