@@ -200,12 +200,15 @@ class BuyerScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         p = self.calibrator_.probability(margin)
         return Assessment(margin, float(p), float(points_of(p)))
 
-    def raw_margins(self, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Raw scores of vectors (n, n_features) as `assess` has them, few or many with the least work."""
-        if len(vectors) >= MANY:
-            return trees.margin(self.booster_, np.ascontiguousarray(vectors))
-        single = self.single_row()
-        return np.array([single.margin(vector) for vector in vectors])
+    def assess_all(self, vectors: Sequence[NDArray[np.float64]] | NDArray[np.float64]) -> list[Assessment]:
+        """Score vectors (n, n_features), few or many: the very bits that `assess` gives each."""
+        if len(vectors) < MANY:
+            single = self.single_row()
+            margin = np.array([single.margin(vector) for vector in vectors])
+        else:
+            margin = trees.margin(self.booster_, np.ascontiguousarray(vectors))
+        p = self.calibrator_.probability(margin)
+        return list(map(Assessment, margin.tolist(), p.tolist(), points_of(p).tolist()))
 
     def explain(self, vector: NDArray[np.float64], *, limit: int | None = 3) -> list[Reason]:
         """Reasons of one vector of shape (n_features,)."""

@@ -11,7 +11,6 @@ from features.compile import Catalog
 
 from ..buyer_score import BuyerScore
 from ..evidence import ABUSE, COMPLETED, TENURE
-from ..scale import points_of
 
 
 def buyer_evidences(
@@ -27,20 +26,18 @@ def buyer_evidences(
     """
     if not len(vectors):
         return []
-    p = score.calibrator_.probability(score.raw_margins(vectors))
+    assessed = score.assess_all(vectors)
     completed = vectors[:, catalog.index[COMPLETED]]
     tenure = vectors[:, catalog.index[TENURE]]
     abuse = vectors[:, catalog.index[ABUSE]] != 0
-    rows = zip(
-        points_of(p).tolist(), p.tolist(), completed.tolist(), tenure.tolist(), abuse.tolist(), strict=True
-    )
+    rows = zip(assessed, completed.tolist(), tenure.tolist(), abuse.tolist(), strict=True)
     return [
         BuyerEvidence(
-            score=points,
-            p_abuse=chance,
+            score=one.points,
+            p_abuse=one.p_abuse,
             completed_orders=int(orders),
             tenure_days=None if days != days else days,
             abuse_confirmed=confirmed,
         )
-        for points, chance, orders, days, confirmed in rows
+        for one, orders, days, confirmed in rows
     ]
