@@ -17,6 +17,7 @@ import msgspec
 from decisions.caps import DayLosses, Ledger
 from decisions.standing import FRESH, Signal, Standing
 from decisions.tiers import Tier
+from decisions.value import value
 from features.errors import BadInput
 from features.files import replacing
 
@@ -85,7 +86,7 @@ def read_book(path: Path) -> Book:
         raise BadInput(f"{path}: is not a kept state of a replay ({error}); remove the folder") from None
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Heard:
     """A standing in memory with what it has not heard of, see `models.deciding.moving.Heard`."""
 
@@ -105,3 +106,6 @@ class Heard:
     def told(self, now: datetime) -> list[Signal]:
         """Give the signals; a replay hears of none before its time."""
         return [signal for signal in self.signals or () if signal is not None]
+
+
+NOTHING_HEARD: Final = Heard(None, None)

@@ -46,7 +46,7 @@ def changes(policy: Policy) -> Iterator[Change]:
 
 
 def verdict(scene: Scene, found: Sequence[Change], *, budget: float) -> dict[str, Any]:
-    """Name the change that keeps the budget and costs the fewest good refunds.
+    """Name the change that keeps the budget and costs the fewest good refunds, but not all of them.
 
     Parameters
     ----------
@@ -66,10 +66,11 @@ def verdict(scene: Scene, found: Sequence[Change], *, budget: float) -> dict[str
             "served": figure[served],
             "loss_rate": figure["worst_loss_rate"],
             "keeps": _keeps(figure["worst_loss_rate"], budget),
+            "nobody": figure["worst_loss_rate"].value is None,
         }
         for change, figure in zip(found, figures[1:], strict=True)
     ]
-    keeping = [row for row in rows if row["keeps"]]
+    keeping = [row for row in rows if row["keeps"] and not row["nobody"]]
     return {
         "budget": budget,
         "served_is": served,

@@ -64,16 +64,19 @@ def _truth(archetypes: Sequence[str], buyer: int) -> str | None:
 
 @dataclass(frozen=True)
 class Point:
-    """A policy on the plane of good buyers served and money lost."""
+    """A policy on the plane of good buyers served and money lost; one that refunds nobody is not on it."""
 
     version: str
     served: Figure
     loss: Figure
     on_front: bool
+    nobody: bool
 
 
 def front(points: Sequence[tuple[str, Figure, Figure]]) -> list[Point]:
     """Mark the policies that no other beats: as many served for less, or more for as little.
+
+    One that refunds nobody loses nothing of nothing: it has no place on the plane and beats no other.
 
     Parameters
     ----------
@@ -82,11 +85,13 @@ def front(points: Sequence[tuple[str, Figure, Figure]]) -> list[Point]:
 
     def beaten(one: tuple[str, Figure, Figure]) -> bool:
         mine = plane(one)
-        return any(
-            other[0] >= mine[0] and other[1] <= mine[1] and other != mine for other in map(plane, points)
-        )
+        return any(other[0] >= mine[0] and other[1] <= mine[1] and other != mine for other in others)
 
-    return [Point(*one, not beaten(one)) for one in points]
+    def refunds(one: tuple[str, Figure, Figure]) -> bool:
+        return one[2].value is not None
+
+    others = [plane(one) for one in points if refunds(one)]
+    return [Point(*one, refunds(one) and not beaten(one), not refunds(one)) for one in points]
 
 
 def plane(point: tuple[str, Figure, Figure]) -> tuple[float, float]:

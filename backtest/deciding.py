@@ -19,7 +19,7 @@ from models.deciding.row import DecisionRow
 from models.deciding.using import Used
 from models.evidence import BuyerAssessment
 
-from .book import Book, Grant, Heard
+from .book import NOTHING_HEARD, Book, Grant, Heard
 from .happenings import Happenings
 from .instants import instant, micros
 from .known import Answered, Known, Turn
@@ -42,7 +42,8 @@ class Loop:
         self.policy, self.happenings, self.book = policy, happenings, book
         self._keeps_ledgers = policy.needs_ledger
         self._keeps_losses = "budget" in policy.asks
-        self._shops: dict[str, ShopEvidence] | None = {} if policy.needs_shop else None
+        shops: dict[str, ShopEvidence] | None = {} if policy.needs_shop else None
+        self._ahead = Ahead(policy, None, Moving(policy), book.tiers, shops)
 
     def decide(self, turns: Iterable[Turn], model: Model, made: Moves) -> list[DecisionRow]:
         """Decide; the moves of standings are added to ``made``."""
@@ -51,18 +52,12 @@ class Loop:
     def _decide(self, turn: Turn, model: Model, made: Moves) -> DecisionRow:
         request, book = turn.request, self.book
         buyer_id, at = request.buyer_id, request.requested_at
-        heard = self._heard(turn)
-        ahead = Ahead(self.policy, self._used(turn), Moving(self.policy), shops=self._shops)
-        evidence = Evidence(
-            buyer=BuyerAssessment(buyer_id=buyer_id, as_of=at, vector=turn.vector, evidence=turn.buyer),
-            order=self._order(turn),
-            latest_tier=book.tiers.get(buyer_id),
-            heard=heard,
-            model=model,
-        )
-        decision, row = decide_next(request, evidence, ahead, decided_at=at, digest=b"")
-        book.tiers[buyer_id] = decision.tier
-        for moved in ahead.standings.moved():
+        heard, ahead = self._heard(turn), self._ahead
+        ahead.used = self._used(turn)
+        buyer = BuyerAssessment(buyer_id, at, turn.vector, turn.buyer)
+        evidence = Evidence(buyer, self._order(turn), None, heard, model)
+        _, row = decide_next(request, evidence, ahead, decided_at=at, digest=b"")
+        for moved in ahead.standings.drained():
             book.standings[buyer_id] = moved.standing
             made += [(buyer_id, transition) for transition in moved.transitions]
         if self._keeps_ledgers and ahead.used is not None:
@@ -77,7 +72,8 @@ class Loop:
         new = self.happenings.signals_before(turn, heard)
         if new:
             book.heard[buyer_id] = heard + len(new)
-        return Heard(book.standings.get(buyer_id), new or None)
+        standing = book.standings.get(buyer_id)
+        return Heard(standing, new or None) if new or standing is not None else NOTHING_HEARD
 
     def _used(self, turn: Turn) -> Used | None:
         if not self.policy.needs_usage:

@@ -60,10 +60,10 @@ def _known_by(owner: Ints, recorded: Ints, asker: Ints, asked_at: Ints) -> list[
     return list(found.tolist())
 
 
-def ledger_facts(told: Told) -> list[Fact]:
-    """Make the facts that ledgers are told, a row each."""
-    columns = (told.events[name].to_pylist() for name in ("kind", "after_sale_id"))
-    occurred = micros_of(told.events["occurred_at"]).tolist()
+def ledger_facts(events: pa.Table) -> list[Fact]:
+    """Make the facts that ledgers are told, one of each event."""
+    columns = (events[name].to_pylist() for name in ("kind", "after_sale_id"))
+    occurred = micros_of(events["occurred_at"]).tolist()
     kinds: dict[str, FactKind] = dict(FACTS_OF_EVENTS)
     return [
         Fact(kind=kinds[kind], after_sale_id=case, at=instant(at))
@@ -71,11 +71,11 @@ def ledger_facts(told: Told) -> list[Fact]:
     ]
 
 
-def signals(told: Told) -> list[Signal | None]:
-    """Make the signals that standings hear, a row each; None for what is none."""
+def signals(events: pa.Table) -> list[Signal | None]:
+    """Make the signals that standings hear, one of each event; None for what is none."""
     names = ("event_id", "kind", "outcome", "fault", "reason", "after_sale_id", "order_id", "amount_fen")
-    columns = (told.events[name].to_pylist() for name in names)
-    times = (micros_of(told.events[name]).tolist() for name in ("recorded_at", "occurred_at"))
+    columns = (events[name].to_pylist() for name in names)
+    times = (micros_of(events[name]).tolist() for name in ("recorded_at", "occurred_at"))
     return [
         signal_of_event(
             kind,

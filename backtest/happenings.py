@@ -54,13 +54,13 @@ class Happenings:
         """What ledgers are told."""
         kinds = ("refund_requested", *ANSWERS)
         told = Told.of(self._history.facts, self._history.requests, kinds, cases=True)
-        return told, ledger_facts(told)
+        return told, ledger_facts(told.events)
 
     @cached_property
     def standing(self) -> tuple[Told, list[Signal | None]]:
         """What standings hear."""
         told = Told.of(self._history.facts, self._history.requests, SIGNALS, cases=False)
-        return told, signals(told)
+        return told, signals(told.events)
 
     @cached_property
     def _losses(self) -> list[tuple[int, str]]:

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from decisions.request import GoodsType
+from decisions.shanghai import MICROSECOND
 from features.errors import BadInput
 from features.events import SCHEMA
 from features.scan import Log, batches, open_log
@@ -59,6 +60,8 @@ class History:
         Requests that could not be rebuilt, and events that asked again.
     first, last : datetime
         Of all events, when they became known.
+    since, until : datetime
+        Requests that came in ``[since, until)`` are in it, `until` no later than just past the last event.
     events : int
         How many the log has.
     """
@@ -70,6 +73,8 @@ class History:
     repeated: int
     first: datetime
     last: datetime
+    since: datetime
+    until: datetime
     events: int
 
 
@@ -101,7 +106,9 @@ def read_history(
     facts = _facts(log)
     _refuse_disorder(log, facts)
     asking = facts.filter(pc.equal(facts["kind"], "refund_requested"))
-    asking = between(asking, since or first, until or datetime.max.replace(tzinfo=first.tzinfo))
+    past = last + MICROSECOND
+    since, until = since or first, past if until is None else min(until, past)
+    asking = between(asking, since, until)
     orders = _of_orders(log, asking["order_id"].unique())
     asked = request_table(asking, orders, goods=goods)
     known = order_evidences(asked.table, orders)
@@ -115,6 +122,8 @@ def read_history(
         repeated=asked.repeated,
         first=first,
         last=last,
+        since=since,
+        until=until,
         events=log.rows,
     )
 

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import numpy as np
+import pyarrow as pa
+
 from decisions.shanghai import EPOCH
 from decisions.shanghai import microseconds_of as micros
 
-__all__ = ["instant", "micros"]
+__all__ = ["instant", "instants", "micros"]
 
 
 def instant(us: int) -> datetime:
     """Turn microseconds since 1970 into a time in UTC."""
     return EPOCH + timedelta(microseconds=us)
+
+
+def instants(times: pa.ChunkedArray) -> list[datetime]:
+    """Turn a column of times into times in UTC; none may be null."""
+    since = times.cast(pa.int64()).to_numpy().view(np.dtype("m8[us]"))
+    return [EPOCH + span for span in since.tolist()]

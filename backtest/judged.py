@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,13 +15,12 @@ from decisions.policy import Policy
 from .columns import Ints, micros_of, places_of
 from .history import History
 from .instants import micros
-from .outcomes import HOUR_US, Losses, Outcomes, losses_of
+from .outcomes import Losses, Outcomes, losses_of
 from .parts import read_decisions, read_moves
 from .replay import Run
+from .taken import COLUMNS, Taken, taken_of
 from .truth import Truth
 
-DAY_US: Final = 24 * HOUR_US
-TAKEN: Final = ("restricted", "revoked")
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
@@ -69,6 +67,14 @@ class Buyers:
         return found
 
     @cached_property
+    def ever_abuser(self) -> Bools:
+        """Who abuses at any time, as the truth says."""
+        found = np.zeros(len(self.ids), bool)
+        if self.truth is not None:
+            found[: len(self.truth.starts)] = self.truth.is_abuser
+        return found
+
+    @cached_property
     def starts(self) -> Ints:
         """When each abuser's abuse began, at the earliest with the first request replayed."""
         found = np.full(len(self.ids), self.until, np.int64)
@@ -87,10 +93,8 @@ class Judged:
     score : float64 (n_requests,)
     tier, standing : object (n_requests,)
     losses : Losses
-    revoked_at, taken_at : int64 (n_buyers,)
-        When the buyer was first revoked, and first revoked or restricted, in microseconds; `until` if never.
-    taken_days : float64 (n_buyers,)
-        For how many days the buyer could not be refunded automatically.
+    taken : Taken
+        Whose eligibility was taken away, when, how long and why.
     """
 
     policy: Policy
@@ -99,9 +103,7 @@ class Judged:
     tier: npt.NDArray[np.object_]
     standing: npt.NDArray[np.object_]
     losses: Losses
-    revoked_at: Ints
-    taken_at: Ints
-    taken_days: Floats
+    taken: Taken
 
 
 def judge(run: Run, policy: Policy, outcomes: Outcomes, buyers: Buyers) -> Judged:
@@ -109,8 +111,7 @@ def judge(run: Run, policy: Policy, outcomes: Outcomes, buyers: Buyers) -> Judge
     months = [month.name for month in run.months]
     table = read_decisions(run.folder(policy), months, ["outcome", "score", "tier", "standing"])
     auto = pc.equal(table["outcome"], "auto_refund").to_numpy()
-    moves = read_moves(run.folder(policy), months, ["buyer_id", "version", "at", "from_state", "to_state"])
-    revoked_at, taken_at, days = _taken(moves, buyers)
+    moves = read_moves(run.folder(policy), months, COLUMNS)
     return Judged(
         policy=policy,
         auto=auto,
@@ -118,33 +119,5 @@ def judge(run: Run, policy: Policy, outcomes: Outcomes, buyers: Buyers) -> Judge
         tier=table["tier"].to_numpy(),
         standing=table["standing"].to_numpy(),
         losses=losses_of(outcomes, auto),
-        revoked_at=revoked_at,
-        taken_at=taken_at,
-        taken_days=days,
+        taken=taken_of(moves, buyers.ids, since=buyers.since, until=buyers.until),
     )
-
-
-def _taken(moves: pa.Table, buyers: Buyers) -> tuple[Ints, Ints, Floats]:
-    """Read off the moves since when and for how long eligibility was taken away."""
-    n = len(buyers.ids)
-    revoked, taken = np.full(n, buyers.until), np.full(n, buyers.until)
-    days = np.zeros(n)
-    begun: dict[int, int] = {}
-    moves = moves.sort_by([("buyer_id", "ascending"), ("version", "ascending")])
-    who = pc.index_in(moves["buyer_id"], value_set=buyers.ids).to_pylist()
-    at = moves["at"].cast(pa.int64()).to_pylist()
-    for buyer, when, before, after in zip(
-        who, at, moves["from_state"].to_pylist(), moves["to_state"].to_pylist(), strict=True
-    ):
-        if buyer is None or before == after:
-            continue
-        if after in TAKEN:
-            taken[buyer] = min(taken[buyer], when)
-            begun.setdefault(buyer, when)
-            if after == "revoked":
-                revoked[buyer] = min(revoked[buyer], when)
-        elif (since := begun.pop(buyer, None)) is not None:
-            days[buyer] += (when - max(since, buyers.since)) / DAY_US
-    for buyer, since in begun.items():
-        days[buyer] += (buyers.until - max(since, buyers.since)) / DAY_US
-    return revoked, taken, np.maximum(days, 0.0)

@@ -104,7 +104,4 @@ def _first(
 def as_evidences(table: pa.Table) -> Iterator[OrderEvidence]:
     """Make the evidence of the rows of a table (`SCHEMA`)."""
     columns = [table[name].to_pylist() for name in SCHEMA.names]
-    for shipped, refunded, paid, foreign in zip(*columns, strict=True):
-        yield OrderEvidence(
-            shipped=shipped, refunded_fen=refunded, paid_amount_fen=paid, of_another_buyer=foreign
-        )
+    yield from map(OrderEvidence, *columns)

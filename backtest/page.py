@@ -12,6 +12,7 @@ from .pictures import pictures
 TEMPLATE: Final = Path(__file__).with_name("report.html.j2")
 FIGURES: Final = (
     ("requests", "requests", "count"),
+    ("before", "… before shipment, which policies are about", "count"),
     ("auto", "refunded automatically", "count"),
     ("auto_share", "… share of all requests", "share"),
     ("auto_share_in_scope", "… share of those before shipment", "share"),
@@ -22,44 +23,55 @@ FIGURES: Final = (
     ("reviews_saved", "merchant reviews saved", "count"),
     ("reviews_added", "reviews added: history refunded these unseen", "count"),
     ("disputes_avoided", "disputes before shipment avoided", "count"),
-    ("loss_fen", "known loss, yuan", "yuan"),
+    ("loss_fen", "known loss before shipment, whoever refunded, yuan", "yuan"),
     ("loss_race_fen", "… merchant, by the shipping race", "yuan"),
     ("loss_merchant_fen", "… merchant, other", "yuan"),
     ("loss_platform_fen", "… platform", "yuan"),
     ("loss_buyer_fen", "… buyer", "yuan"),
-    ("worst_fen", "loss in the worst case, yuan", "yuan"),
-    ("loss_rate", "known loss per automatically refunded yuan", "share"),
-    ("worst_loss_rate", "the same in the worst case", "share"),
+    ("worst_fen", "the same in the worst case, yuan", "yuan"),
+    ("loss_auto_fen", "known loss of what is refunded automatically, yuan", "yuan"),
+    ("loss_rate", "… per automatically refunded yuan", "share"),
+    ("worst_loss_rate", "… in the worst case", "share"),
     ("differs", "requests decided otherwise than in history", "count"),
     ("unknown", "requests whose loss is not known", "count"),
+    ("revoked", "buyers revoked", "count"),
+    ("revoked_by_rules", "… by the policy's own rules", "count"),
 )
 OF_TRUTH: Final = (
+    ("revocation_precision", "… share of all revoked who abuse", "share"),
+    ("revocation_precision_by_rules", "… share of those revoked by its own rules", "share"),
     ("abusers", "abusers active meanwhile", "count"),
     ("caught", "… restricted or revoked", "count"),
-    ("caught_share", "… share", "share"),
+    ("caught_by_rules", "… by the policy's own rules", "count"),
+    ("caught_by_log", "… by the log's confirmations, as under any policy", "count"),
+    ("caught_share", "… share restricted or revoked", "share"),
     ("unseen_abusers", "… never, and refunded automatically", "count"),
     ("days_until_revoked", "days from first abuse to revocation, median", "days"),
-    ("fen_until_revoked", "yuan refunded to each of them automatically, median", "yuan"),
+    ("days_until_revoked_by_rules", "… by the policy's own rules", "days"),
+    ("fen_until_revoked", "yuan refunded to each of the revoked, median", "yuan"),
     ("abuser_auto_fen", "refunded automatically to abusers, yuan", "yuan"),
-    ("revoked", "buyers revoked", "count"),
-    ("revocation_precision", "… share of them who abuse", "share"),
     ("good_restricted", "honest buyers restricted or revoked", "count"),
+    ("good_restricted_by_rules", "… by the policy's own rules", "count"),
     ("good_days_each", "… for how many days, median", "days"),
 )
 ALONE: Final = {
     "auto_share": "refunded automatically, share of all requests",
+    "auto_share_in_scope": "refunded automatically, share of those before shipment",
     "good_served": "… of honest buyers' requests before shipment",
     "abuser_served": "… of active abusers' requests before shipment",
     "loss_race_fen": "known loss by the shipping race, yuan",
     "loss_platform_fen": "known loss of the platform, yuan",
+    "loss_rate": "known loss per automatically refunded yuan",
     "worst_loss_rate": "lost per automatically refunded yuan, worst case",
+    "worst_fen": "loss before shipment in the worst case, yuan",
     "unknown": "requests whose loss is not known",
     "caught": "abusers restricted or revoked",
-    "caught_share": "share of abusers restricted or revoked",
+    "caught_by_rules": "… by the policy's own rules, not by the log's confirmations",
+    "caught_by_rules_share": "share of abusers restricted or revoked by the policy's own rules",
     "revocation_precision": "share of the revoked who abuse",
 }
 """Words of figures that are shown without the row above them."""
-COMPARED: Final = ("auto_share", "good_served", "abuser_served", "worst_loss_rate", "caught_share")
+COMPARED: Final = ("auto_share", "good_served", "abuser_served", "worst_loss_rate", "caught_by_rules_share")
 
 
 def page_of(report: dict[str, Any]) -> str:
@@ -67,11 +79,11 @@ def page_of(report: dict[str, Any]) -> str:
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"figure": said, "value": value}
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    rows = rows_of(report)
+    told = report["policies"][0]["gaps"] or report["policies"][-1]["gaps"]
     return template.render(
         **report,
-        rows=rows,
-        gaps=[name for name in COMPARED if name in {row[0] for row in rows}],
+        rows=rows_of(report),
+        gaps=[name for name in COMPARED if name in told],
         words=ALONE,
         pictures=pictures(report),
     )
@@ -99,6 +111,8 @@ def value(number: float | None, unit: str) -> str:
         return "–"
     if unit == "share":
         return f"{100 * number:.1f}%"
+    if unit == "points":
+        return f"{100 * number:+.1f}"
     if unit == "days":
         return f"{number:.1f}"
     return f"{number / 100 if unit == 'yuan' else number:,.0f}"

@@ -80,6 +80,11 @@ def read_moves(folder: Path, months: Sequence[str], columns: Sequence[str]) -> p
     return _read(folder / "standings", [*months, END], columns, MOVES)
 
 
+def months_in(folder: Path) -> list[str]:
+    """Name the months of which there are decisions."""
+    return sorted(path.stem.removeprefix("part-") for path in (folder / "decisions").glob("part-*.parquet"))
+
+
 def _read(folder: Path, months: Sequence[str], columns: Sequence[str], schema: pa.Schema) -> pa.Table:
     parts = list(_parts(folder, months, columns))
     wanted = pa.schema([schema.field(name) for name in columns])

@@ -4,33 +4,35 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Callable
 from typing import Any, Final
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 
 INK: Final = "#1f2a37"
 GREY: Final = "#9aa5b1"
 COLORS: Final = ("#2f6f9f", "#d1622b", "#4a8f5c", "#8a5fa8", "#b59a2c", "#5c6b7a", "#a83c5c", "#3ca8a0")
-MOST_MONTHS: Final = 12
+MOST_TICKS: Final = 6
+Draw = Callable[[Axes, dict[str, Any]], None]
 
 
 def pictures(report: dict[str, Any]) -> dict[str, str]:
     """Draw a report; each picture as text that a page can carry (base64 of a PNG)."""
-    drawn = {"front": _panels(report, _front), "time": _panels(report, _share, _lost, _waited)}
+    draws: dict[str, Draw] = {"front": _front, "share": _share, "lost": _lost, "waited": _waited}
     if report["has_truth"]:
-        drawn["caught"] = _panels(report, _caught, _paid)
-    return {name: _as_text(figure) for name, figure in drawn.items()}
+        draws |= {"caught": _caught, "paid": _paid}
+    return {name: _drawn(report, draw, 6.2 if name == "front" else 4.6) for name, draw in draws.items()}
 
 
-def _panels(report: dict[str, Any], *draws: Any) -> Figure:
-    figure = Figure(figsize=(6.2 if len(draws) == 1 else 4.6 * len(draws), 3.4), layout="constrained")
-    for axes, draw in zip(figure.subplots(1, len(draws), squeeze=False).ravel(), draws, strict=True):
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.tick_params(colors=INK, labelsize=8)
-        draw(axes, report)
-    return figure
+def _drawn(report: dict[str, Any], draw: Draw, width: float) -> str:
+    figure = Figure(figsize=(width, 3.4), layout="constrained")
+    axes = figure.subplots()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(colors=INK, labelsize=8)
+    draw(axes, report)
+    return _as_text(figure)
 
 
 def _title(axes: Axes, text: str) -> None:
@@ -39,12 +41,12 @@ def _title(axes: Axes, text: str) -> None:
 
 def _front(axes: Axes, report: dict[str, Any]) -> None:
     _title(axes, "Good buyers served against money lost (left and up is better)")
-    on = sorted(
-        (p["loss"]["value"] or 0.0, p["served"]["value"] or 0.0) for p in report["front"] if p["on_front"]
-    )
+    on = sorted((p["loss"]["value"], p["served"]["value"]) for p in report["front"] if p["on_front"])
     axes.plot([x for x, _ in on], [y for _, y in on], color=GREY, linewidth=1, zorder=0)
     for point, color in zip(report["front"], COLORS * len(report["front"]), strict=False):
-        x, y = point["loss"]["value"] or 0.0, point["served"]["value"] or 0.0
+        if point["nobody"]:
+            continue
+        x, y = point["loss"]["value"], point["served"]["value"]
         for axis, figure in (("x", point["loss"]), ("y", point["served"])):
             if figure["low"] is not None:
                 ends = [figure["low"], figure["high"]]
@@ -54,7 +56,8 @@ def _front(axes: Axes, report: dict[str, Any]) -> None:
     axes.set_ylabel(_served_words(report), fontsize=8)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.legend(frameon=False, fontsize=8)
+    if not all(point["nobody"] for point in report["front"]):
+        axes.legend(frameon=False, fontsize=8)
 
 
 def _served_words(report: dict[str, Any]) -> str:
@@ -63,18 +66,25 @@ def _served_words(report: dict[str, Any]) -> str:
 
 
 def _lines(axes: Axes, report: dict[str, Any], value: str, scale: float = 1.0) -> None:
+    """Join whole months; one that the history covers in part is a hollow point beside the line."""
     for policy, color in zip(report["policies"], COLORS * len(report["policies"]), strict=False):
-        rows = policy["over_time"]
-        axes.plot(
-            [row["month"] for row in rows],
-            [row[value] * scale for row in rows],
-            color=color,
-            marker="o",
-            markersize=3,
-            label=policy["version"],
-        )
-    axes.xaxis.set_major_locator(MaxNLocator(6))
-    axes.tick_params(axis="x", rotation=30)
+        rows = list(enumerate(policy["over_time"]))
+        for whole, style in ((True, "o-"), (False, "o")):
+            points = [(x, row[value] * scale) for x, row in rows if row["whole"] is whole]
+            axes.plot(
+                [x for x, _ in points],
+                [y for _, y in points],
+                style,
+                color=color,
+                markersize=3 if whole else 4.5,
+                markerfacecolor=color if whole else "white",
+            )
+        axes.plot([], [], color=color, label=policy["version"])
+    months = [row["month"] for row in report["policies"][0]["over_time"]]
+    step = -(-len(months) // MOST_TICKS) or 1
+    axes.set_xticks(range(0, len(months), step), months[::step], rotation=30)
+    axes.set_xlim(-0.3, max(len(months) - 0.7, 0.3))
+    axes.margins(y=0.08)
     axes.set_ylim(bottom=0)
 
 
@@ -95,22 +105,25 @@ def _waited(axes: Axes, report: dict[str, Any]) -> None:
     _lines(axes, report, "hours_saved")
 
 
-def _bars(axes: Axes, report: dict[str, Any], value: str, scale: float) -> None:
+def _bars(axes: Axes, report: dict[str, Any], value: str, scale: float, *, pale: bool = False) -> None:
+    """Draw a bar a kind and policy; a share of the kind's buyers where the scale is 0."""
     kinds = [row["archetype"] for row in report["policies"][0]["by_archetype"] if row["abuses"]]
     width = 0.8 / len(report["policies"])
     for n, (policy, color) in enumerate(zip(report["policies"], COLORS * 99, strict=False)):
         found = {row["archetype"]: row for row in policy["by_archetype"]}
         part = [found[kind][value] / (found[kind]["buyers"] or 1 if scale == 0 else 1) for kind in kinds]
         places = [row + n * width for row in range(len(kinds))]
-        axes.barh(places, [p * (scale or 1) for p in part], width, color=color, label=policy["version"])
+        lengths, label = [p * (scale or 1) for p in part], None if pale else policy["version"]
+        axes.barh(places, lengths, width, color=color, alpha=0.35 if pale else 1.0, label=label)
     middle = 0.4 - width / 2
     axes.set_yticks([row + middle for row in range(len(kinds))], [kind.replace("_", " ") for kind in kinds])
-    axes.invert_yaxis()
+    axes.set_ylim(len(kinds) - 0.4, -0.6)
 
 
 def _caught(axes: Axes, report: dict[str, Any]) -> None:
-    _title(axes, "Abusers restricted or revoked")
-    _bars(axes, report, "caught", 0)
+    _title(axes, "Abusers restricted or revoked\n(pale: only by the log's confirmations)")
+    _bars(axes, report, "caught", 0, pale=True)
+    _bars(axes, report, "caught_by_rules", 0)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set_xlim(0, 1)
     axes.legend(frameon=False, fontsize=7)

@@ -11,12 +11,14 @@ import pyarrow.compute as pc
 
 from decisions.policy_file import difference
 
+from .archetypes import by_archetype
 from .compare import front, swapped
-from .figures import Scene, by_archetype, by_slice, over_time
+from .figures import Scene
 from .gaming import gaming
 from .history import History
 from .instants import instant
 from .replay import Run
+from .slices import by_slice, over_time
 
 
 def report_of(run: Run, scene: Scene, *, inputs: dict[str, Any], caveats: Sequence[str]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from decisions.request import GoodsType, Order, RefundRequest
 from features.events import TIMESTAMP
 
-from .instants import instant
+from .instants import instants
 
 SCHEMA: Final = pa.schema(
     [
@@ -150,27 +150,12 @@ def _is_whole(table: pa.Table) -> np.ndarray:
 
 def as_requests(table: pa.Table) -> Iterator[RefundRequest]:
     """Make the requests of the rows of a table (`SCHEMA`)."""
-    columns = [
-        (c.cast(pa.int64()) if c.type == TIMESTAMP else c).to_pylist()
-        for c in table.select(SCHEMA.names).columns
-    ]
+    columns = (
+        instants(column) if column.type == TIMESTAMP else column.to_pylist()
+        for column in table.select(SCHEMA.names).columns
+    )
     for case, buyer, kind, fen, at, reason, order, shop, category, goods, paid, paid_at, status in zip(
         *columns, strict=True
     ):
-        yield RefundRequest(
-            after_sale_id=case,
-            buyer_id=buyer,
-            refund_type=kind,
-            refund_amount_fen=fen,
-            requested_at=instant(at),
-            reason=reason,
-            order=Order(
-                order_id=order,
-                shop_id=shop,
-                category_id=category,
-                goods_type=goods,
-                paid_amount_fen=paid,
-                paid_at=instant(paid_at),
-                shipping_status=status,
-            ),
-        )
+        ordered = Order(order, shop, category, goods, paid, paid_at, status)
+        yield RefundRequest(case, buyer, kind, fen, at, reason, ordered)

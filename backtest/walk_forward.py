@@ -52,8 +52,8 @@ class WalkForward:
 
     Parameters
     ----------
-    log : Log
-        Parquet.
+    known : Log or callable
+        A Parquet log, or what gives the events so far; later ones than a month's first day change nothing.
     out : Path
         The run's folder.
     seed : int
@@ -62,9 +62,15 @@ class WalkForward:
     """
 
     def __init__(
-        self, log: Log, out: Path, *, seed: int = 0, proves: bool = False, on_model: OnModel = lambda _: None
+        self,
+        known: Log | Callable[[], pa.Table],
+        out: Path,
+        *,
+        seed: int = 0,
+        proves: bool = False,
+        on_model: OnModel = lambda _: None,
     ) -> None:
-        self._log, self._folder, self._seed, self._proves = log, out / FOLDER, seed, proves
+        self._known, self._folder, self._seed, self._proves = known, out / FOLDER, seed, proves
         self._on_model = on_model
 
     def first(self, months: Sequence[str]) -> str:
@@ -99,16 +105,20 @@ class WalkForward:
             known_until=about["known_until"],
         )
 
-    @cached_property
     def _events(self) -> pa.Table:
+        return self._whole if isinstance(self._known, Log) else self._known()
+
+    @cached_property
+    def _whole(self) -> pa.Table:
+        assert isinstance(self._known, Log)
         return pa.concat_tables(
-            pa.Table.from_batches([batch]).cast(SCHEMA) for batch in batches(self._log, SCHEMA.names)
+            pa.Table.from_batches([batch]).cast(SCHEMA) for batch in batches(self._known, SCHEMA.names)
         )
 
     def _train(self, month: str, folder: Path) -> None:
         until = datetime.fromisoformat(f"{month}-01").replace(tzinfo=UTC)
         label = AbuseLabel()
-        window = newest_window(self._events, label=label, seed=self._seed, until=until)
+        window = newest_window(self._events(), label=label, seed=self._seed, until=until)
         lesson = lesson_of(window, label=label, seed=self._seed)
         score = fitted(lesson)
         cut_off = None

@@ -10,9 +10,24 @@ from backtest.page import ALONE, rows_of, said
 
 SHOWN: Final = (
     "requests",
-    *("auto_share", "good_served", "hours_saved", "reviews_saved", "disputes_avoided"),
-    *("loss_fen", "loss_race_fen", "loss_platform_fen", "worst_fen", "worst_loss_rate", "unknown"),
-    *("abusers", "caught", "days_until_revoked", "revocation_precision", "good_restricted"),
+    *("before", "auto_share_in_scope", "good_served", "hours_saved", "reviews_saved", "disputes_avoided"),
+    *(
+        "loss_fen",
+        "loss_race_fen",
+        "loss_platform_fen",
+        "worst_fen",
+        "loss_rate",
+        "worst_loss_rate",
+        "unknown",
+    ),
+    *(
+        "abusers",
+        "caught",
+        "caught_by_rules",
+        "days_until_revoked",
+        "revocation_precision",
+        "good_restricted",
+    ),
 )
 
 

@@ -9,11 +9,12 @@ is dated later, so that a clock set back opens no cap.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Final, Literal
 
 from .shanghai import DAY_US, day_of, day_start, microseconds_of
+from .value import value
 
 FactKind = Literal["opened", "granted", "closed"]
 KEPT_DAYS: Final = 31
@@ -21,7 +22,7 @@ KEPT_DAYS: Final = 31
 KEPT_OPEN_DAYS: Final = 366
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value(kw_only=True)
 class Losses:
     """Fen lost on calendar days of Shanghai: today, the last 7 with today, the last 30 with today."""
 
@@ -33,7 +34,7 @@ class Losses:
 NO_LOSSES: Final = Losses()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value(kw_only=True)
 class Usage:
     """What was used before a request, at one instant; money in fen.
 
@@ -81,7 +82,7 @@ def after(usage: Usage, fen: int) -> Usage:
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value(kw_only=True)
 class Fact:
     """One thing that happened to an after-sale.
 
@@ -104,7 +105,7 @@ FACTS_OF_EVENTS: Final[dict[str, FactKind]] = {
 """What the event log tells. Its `refund_granted` is the money paid back: what was granted here is settled."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value(kw_only=True)
 class CaseUse:
     """What is known of one after-sale; instants in microseconds since 1970, None until heard of."""
 
@@ -115,7 +116,7 @@ class CaseUse:
     closed_us: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value(kw_only=True)
 class Ledger:
     """One buyer's recent after-sales, ordered by id; equal facts make equal ledgers in whichever order.
 
@@ -211,7 +212,7 @@ def _is_over(case: CaseUse, latest: int) -> bool:
     return max(_begun(case), case.closed_us or 0) < latest - days * DAY_US
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class DayLosses:
     """What a shop or the platform lost on each of the last days: (day of Shanghai, fen), oldest first.
 

@@ -10,9 +10,10 @@ from .policy import Policy
 from .request import UNKNOWN_SHOP, BuyerEvidence, OrderEvidence, RefundRequest, ShopEvidence
 from .standing import State
 from .tiers import Tier
+from .value import value
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(slots=True)
 class Case:
     """Everything that a rule may look at.
 
@@ -32,7 +33,7 @@ class Case:
     shop: ShopEvidence = UNKNOWN_SHOP
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Verdict:
     """One rule's answer; ``detail`` says what was found and what the rule wants."""
 

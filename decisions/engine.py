@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
@@ -14,6 +13,7 @@ from .request import UNKNOWN_SHOP, BuyerEvidence, OrderEvidence, RefundRequest, 
 from .rules import judge
 from .standing import Standing, State, state_of
 from .tiers import Tier, tier_of
+from .value import value
 
 Outcome = Literal["auto_refund", "manual_review"]
 
@@ -33,7 +33,7 @@ MESSAGES: Final[dict[Outcome, Message]] = {
 """The first Chinese text is the notice's own (Q5) and must not be changed."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value()
 class Decision:
     """The outcome with everything that it followed from.
 
@@ -84,19 +84,6 @@ def decide(
     """
     tier = tier_of(buyer, policy, previous=previous_tier)
     state = state_of(buyer, policy, standing)
-    verdicts = judge(
-        Case(
-            request=request,
-            buyer=buyer,
-            order=order,
-            tier=tier,
-            previous_tier=previous_tier,
-            standing=state,
-            usage=usage,
-            shop=shop,
-            policy=policy,
-            decided_at=decided_at,
-        )
-    )
-    outcome: Outcome = "auto_refund" if all(v.passed for v in verdicts) else "manual_review"
-    return Decision(outcome=outcome, message=MESSAGES[outcome], rules=verdicts, tier=tier, standing=state)
+    verdicts = judge(Case(request, buyer, order, tier, state, policy, decided_at, previous_tier, usage, shop))
+    outcome: Outcome = "manual_review" if [v for v in verdicts if not v.passed] else "auto_refund"
+    return Decision(outcome, MESSAGES[outcome], verdicts, tier, state)

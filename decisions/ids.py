@@ -19,7 +19,6 @@ def decision_id(decided_at: datetime, after_sale_id: str) -> str:
 
 def uuid7(at: datetime, rest: int) -> str:
     """Write the 74 bits that follow the milliseconds into a UUID of version 7."""
-    milliseconds = max(0, microseconds_of(at) // 1000)
-    high, low = rest >> 62, rest & (1 << 62) - 1
-    text = f"{milliseconds << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    begin = f"{max(0, microseconds_of(at) // 1000):012x}"
+    end = f"{0b10 << 62 | rest & (1 << 62) - 1:016x}"
+    return f"{begin[:8]}-{begin[8:]}-7{rest >> 62:03x}-{end[:4]}-{end[4:]}"

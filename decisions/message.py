@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from .value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Message:
     """A text for people, in Chinese and English."""
 

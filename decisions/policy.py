@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Literal
+from typing import Final, Literal
 
 from .in_force import BudgetLine, InForce, ShopLine, budget_lines, limits_in_force, shop_lines
 from .limits import MOST_FEN, Budgets, Caps, CreditLine, OpenCases, ShopLimits, limits_on
@@ -13,6 +13,14 @@ from .setting import DECLARED, Setting, setting
 from .standing_policy import StandingPolicy
 
 OptionalRule = Literal["kill_switch", "shop_quality", "caps", "open_case", "credit_line", "budget"]
+TIER_RULE: Final = (
+    "quality_score_min",
+    "low_score_max",
+    "tier_hysteresis_points",
+    "min_completed_orders",
+    "min_tenure_days",
+)
+"""What of a policy makes the tier. Kept with each decision: a cut-off may have come from the model."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +39,8 @@ class Policy:
         The budgets and the limits of shop quality that are on.
     clock_tolerance, request_max_age : timedelta
         The settings of that name as spans.
+    tier_rule : dict
+        What makes the tier (`TIER_RULE`), by name.
     """
 
     version: str = field(metadata={DECLARED: Setting(doc="Name of this policy, written on every decision.")})
@@ -97,6 +107,7 @@ class Policy:
     shop_lines: tuple[ShopLine, ...] = field(init=False, repr=False, compare=False)
     clock_tolerance: timedelta = field(init=False, repr=False, compare=False)
     request_max_age: timedelta | None = field(init=False, repr=False, compare=False)
+    tier_rule: dict[str, float | None] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Work out once what every decision asks."""
@@ -112,6 +123,7 @@ class Policy:
         object.__setattr__(self, "clock_tolerance", timedelta(seconds=self.clock_tolerance_seconds))
         oldest = self.request_max_age_days
         object.__setattr__(self, "request_max_age", None if oldest is None else timedelta(days=oldest))
+        object.__setattr__(self, "tier_rule", {name: getattr(self, name) for name in TIER_RULE})
 
     def limits(self, state: str) -> InForce:
         """Give the caps and the credit line that hold in a state of standing."""

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from .policy import Policy
 from .policy_checks import contradictions
-from .policy_lines import line_of
+from .policy_lines import line_of, syntax_error
 from .policy_settings import Declared, Path, Value, declared, parts, value_at
 from .policy_values import SettingError, read_value, written
 
@@ -53,7 +53,8 @@ def parse(text: str, *, source: str) -> Policy:
     try:
         content = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise PolicyError(f"{source}: not TOML: {error}") from error
+        line, said = syntax_error(text, error)
+        raise PolicyError(f"{source}:{line}: not TOML: {said}") from error
     values: dict[Path, Value] = {}
     problems = list(_read(content, (), values))
     if not problems:

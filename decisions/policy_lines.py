@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from typing import Any
+from typing import Any, Final
+
+MOST_LINES: Final = 2_000
+"""A policy has a tenth of them; whoever sends more is told the last line, not the first bad one."""
+_PLACE: Final = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$")
 
 
 def line_of(text: str, path: tuple[str, ...]) -> int | None:
@@ -21,6 +26,37 @@ def line_of(text: str, path: tuple[str, ...]) -> int | None:
         ):
             return i + 1
     return None
+
+
+def syntax_error(text: str, error: Exception) -> tuple[int, str]:
+    """Give the line, from 1, of what `tomllib.loads` refuses, and what it says of it.
+
+    Where it names none, that is the line on which begins what makes the rest no text: one that is never
+    ended, or holds a number of thousands of digits.
+    """
+    said = str(error)
+    if isinstance(error, RecursionError):
+        said = "nested too deeply"
+    elif not isinstance(error, tomllib.TOMLDecodeError):
+        said = "a number has too many digits"
+    place = _PLACE.search(said)
+    named = place and place.group(1)
+    return int(named) if named else _first_bad(text.splitlines()), _PLACE.sub("", said)
+
+
+def _first_bad(lines: list[str]) -> int:
+    if len(lines) > MOST_LINES:
+        return len(lines)
+    whole = max(n for n in range(len(lines) + 1) if n == 0 or _is_toml(lines[:n]))
+    return min(whole + 1, max(len(lines), 1))
+
+
+def _is_toml(lines: list[str]) -> bool:
+    try:
+        tomllib.loads("\n".join(lines))
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _has(lines: list[str], path: tuple[str, ...]) -> bool | None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
+
+from .value import value
 
 RefundType = Literal["refund_only", "return_and_refund"]
 GoodsType = Literal["physical", "virtual", "customized"]
 ShippingStatus = Literal["unshipped", "partially_shipped", "shipped"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value()
 class Order:
     """The order as the merchant back end states it at the time of the request.
 
@@ -27,7 +28,7 @@ class Order:
     shipping_status: ShippingStatus
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value()
 class RefundRequest:
     """One after-sale request; times are timezone-aware, money is fen."""
 
@@ -40,7 +41,7 @@ class RefundRequest:
     order: Order
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value()
 class BuyerEvidence:
     """What history and model say of the buyer at the time of the request.
 
@@ -65,7 +66,7 @@ class BuyerEvidence:
     abuse_confirmed: bool
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value()
 class OrderEvidence:
     """What the event log says of the order at the time of the request.
 
@@ -79,7 +80,7 @@ class OrderEvidence:
     of_another_buyer: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value(kw_only=True)
 class ShopEvidence:
     """What was measured of the shop by the time of the request; None is not known.
 

@@ -14,6 +14,7 @@ from .case import Case, Verdict
 from .policy import OptionalRule
 from .request import GoodsType, RefundType, ShippingStatus
 from .scope_rules import kill_switch, scope, shop_quality
+from .shanghai import written
 from .standing import WITHOUT_REFUNDS, State
 from .tiers import quality_edge
 
@@ -79,13 +80,13 @@ def agrees_with_history(case: Case) -> Verdict:
 def request_time(case: Case) -> Verdict:
     """A request is dated after the payment, not ahead of the service's clock, and not too long ago."""
     asked, paid, policy = case.request.requested_at, case.request.order.paid_at, case.policy
-    said = f"requested at {asked.isoformat()}"
+    said = f"requested at {written(asked)}"
     if asked < paid:
-        return Verdict("request_time", False, f"{said}, before the payment at {paid.isoformat()}")
+        return Verdict("request_time", False, f"{said}, before the payment at {written(paid)}")
     if policy.request_max_age is not None and asked < (earliest := case.decided_at - policy.request_max_age):
-        return Verdict("request_time", False, f"{said}, must not be before {earliest.isoformat()}")
+        return Verdict("request_time", False, f"{said}, must not be before {written(earliest)}")
     latest = case.decided_at + policy.clock_tolerance
-    return Verdict("request_time", asked <= latest, f"{said}, must not be after {latest.isoformat()}")
+    return Verdict("request_time", asked <= latest, f"{said}, must not be after {written(latest)}")
 
 
 def standing(case: Case) -> Verdict:

@@ -6,7 +6,6 @@ again. docs/standing.md draws the states.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
@@ -14,6 +13,7 @@ from .message import Message
 from .policy import Policy
 from .request import BuyerEvidence
 from .tiers import has_enough_history
+from .value import value
 
 State = Literal["new", "eligible", "watch", "restricted", "revoked", "probation"]
 WITHOUT_REFUNDS: Final[frozenset[State]] = frozenset({"restricted", "revoked"})
@@ -63,7 +63,7 @@ Rule = Literal[
 Evidence = tuple[tuple[str, str | int | float | bool], ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value(kw_only=True)
 class Signal:
     """Something that the standing may follow from.
 
@@ -116,7 +116,7 @@ class Signal:
         return self.at, self.occurred_at or self.at, self.signal_id
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value(kw_only=True)
 class Strike:
     """Points against a buyer: where from, when known, how many at first, about what."""
 
@@ -127,7 +127,7 @@ class Strike:
     reference: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value(kw_only=True)
 class Standing:
     """One buyer's standing; `FRESH` for who was never heard of.
 
@@ -193,7 +193,7 @@ class Standing:
 FRESH: Final = Standing()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value(kw_only=True)
 class Transition:
     """One change of a standing, complete enough to build the standing again from all of them in order.
 

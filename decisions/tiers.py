@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from .policy import Policy
 from .request import BuyerEvidence
 
 Tier = Literal["quality", "standard", "low", "new"]
+
+
+class Given(NamedTuple):
+    """A tier that a decision gave, and the version of the policy it went by, as written on the decision."""
+
+    tier: Tier
+    policy_version: str
+
+
+def counted(before: Given | None, policy: Policy) -> Tier | None:
+    """Let a tier count as the one before only where the policy in force gave it itself.
+
+    What the kill switch or a model's proven cut-off adds to a version, after a ``+``, is the same policy. A
+    tier that a laxer one gave would else outlive it by `tier_hysteresis_points`.
+    """
+    if before is None or _name(before.policy_version) != _name(policy.version):
+        return None
+    return before.tier
 
 
 def tier_of(buyer: BuyerEvidence, policy: Policy, *, previous: Tier | None = None) -> Tier:
@@ -16,8 +34,8 @@ def tier_of(buyer: BuyerEvidence, policy: Policy, *, previous: Tier | None = Non
     Parameters
     ----------
     previous : Tier, optional
-        The buyer's tier before; quality and low are left only `tier_hysteresis_points` beyond the edge by
-        which they are entered. Without it both edges are sharp.
+        The buyer's tier before, if it counts (`counted`); quality and low are left only
+        `tier_hysteresis_points` beyond the edge by which they are entered. Without it both edges are sharp.
     """
     if not has_enough_history(buyer, policy):
         return "new"
@@ -46,3 +64,7 @@ def has_enough_history(buyer: BuyerEvidence, policy: Policy) -> bool:
         and buyer.tenure_days is not None
         and buyer.tenure_days >= policy.min_tenure_days
     )
+
+
+def _name(version: str) -> str:
+    return version.partition("+")[0]

@@ -6,7 +6,6 @@ The service and a replay both come through here, so both see the same buyer.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from decisions.request import BuyerEvidence, OrderEvidence
+from decisions.value import value
 from features.catalog import CATALOG
 from features.compile import Catalog
 from features.online import rows_vector
@@ -37,7 +37,7 @@ class Columns(Protocol):
         """Give each feature's place by its name."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@value()
 class BuyerAssessment:
     """One buyer at one instant: the vector that was scored and what follows from it."""
 

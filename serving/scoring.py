@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from decisions.policy import Policy, with_guarantee
 from decisions.request import BuyerEvidence
-from decisions.tiers import Tier, tier_of
+from decisions.tiers import Given, Tier, counted, tier_of
 from features.batch import feature_table
 from features.catalog import CATALOG
 from features.errors import BadInput
@@ -65,7 +65,7 @@ class ScoringService:
     database : Database
     champion : Champion
     policies : Policies
-        The policy in force gives the tiers, with the tier of each buyer's latest decision as the one before.
+        The policy in force gives the tiers; the one before is of each buyer's latest decision, if it counts.
     waiting : int
         How many lookups may wait for their group.
     """
@@ -142,7 +142,7 @@ def _all_scored(
     model: LoadedModel,
     policy: Policy,
     explain: bool,
-    before: Sequence[Tier | None],
+    before: Sequence[Given | None],
 ) -> list[BuyerScored]:
     spine = pa.table({"buyer_id": buyer_ids, "as_of": pa.repeat(pa.scalar(as_of, TIMESTAMP), len(buyer_ids))})
     features = feature_table(events, spine)
@@ -158,7 +158,7 @@ def _scored(
     ask: _Ask,
     vector: npt.NDArray[np.float64],
     evidence: BuyerEvidence,
-    previous: Tier | None,
+    previous: Given | None,
     model: LoadedModel,
     policy: Policy,
 ) -> BuyerScored:
@@ -166,7 +166,7 @@ def _scored(
         buyer_id=ask.buyer_id,
         as_of=ask.as_of,
         evidence=evidence,
-        tier=tier_of(evidence, policy, previous=previous),
+        tier=tier_of(evidence, policy, previous=counted(previous, policy)),
         reasons=model.score.explain(vector) if ask.explain else None,
         model_version=model.version,
         catalog_version=str(model.catalog_version),

@@ -15,6 +15,7 @@ import numpy as np
 from decisions.policy import Policy, with_guarantee
 from decisions.request import RefundRequest
 from decisions.standing import Transition
+from decisions.tiers import counted
 from features.errors import BadInput
 from models.deciding import record
 from models.deciding.many import buyer_evidences
@@ -205,7 +206,11 @@ class DecisionService:
         self, ask: _Ask, found: Read, buyer: BuyerAssessment, model: LoadedModel, ahead: Ahead
     ) -> Decided:
         evidence = Evidence(
-            buyer=buyer, order=found.order, latest_tier=found.latest_tier, heard=found.heard, model=model
+            buyer=buyer,
+            order=found.order,
+            latest_tier=counted(found.latest_tier, ahead.policy),
+            heard=found.heard,
+            model=model,
         )
         made, row = decide_next(ask.request, evidence, ahead, decided_at=ask.decided_at, digest=ask.digest)
         self.champion.saw(row.after_sale_id, buyer.vector, points=buyer.evidence.score, version=model.version)

@@ -50,7 +50,7 @@ def follow(
 ) -> Sequels:
     """Draw what follows each answer; ``habits`` has one value per request."""
     n, parcel = len(requests), parcels.pick(requests.order)
-    kept = answers.granted & answers.gone & requests.whole & ~chance(rng, habits.gives_back, n)
+    kept = answers.granted & answers.gone & ~chance(rng, habits.gives_back, n)
     found = np.where(kept, np.maximum(parcel.done, answers.at + HOUR), np.inf)
     refused = ~answers.granted & ~answers.withdrawn
     is_claim = orders.intent[requests.order] == Intent.CLAIM

@@ -68,10 +68,13 @@ class Replies:
         Refunded at once; otherwise a person in the shop decides.
     revoked
         The buyer's eligibility is, by now, taken away.
+    felt
+        Whether abusers learn from these answers. Not those of a history that was there before.
     """
 
     auto: Bools
     revoked: Bools
+    felt: bool = True
 
 
 Answer: TypeAlias = Callable[[Step], Replies]
@@ -116,7 +119,9 @@ def live(
             told = (waiting.recorded < until) & (waiting.recorded <= town.asks_at(wave)[waiting.buyer])
             step = Step(log.written(waiting.pick(told)), _requests(wave, config))
             replies = _fitting(answer(step), len(wave))
-            now = town.live_with(wave, auto=replies.auto, revoked=replies.revoked, day=day)
+            if replies.felt:
+                town.feel(wave, auto=replies.auto, revoked=replies.revoked)
+            now = town.live_with(wave, auto=replies.auto, day=day)
             waiting = _by_time(stacked([waiting.pick(~told), now]))
         if reacts:
             town.react(day)
@@ -209,7 +214,7 @@ def _requests(cases: Cases, config: MarketConfig) -> pa.Table:
 
 
 def _fitting(replies: Replies, asked: int) -> Replies:
-    for name, column in vars(replies).items():
+    for name, column in (("auto", replies.auto), ("revoked", replies.revoked)):
         if column.shape != (asked,) or column.dtype != np.bool_:
             raise ValueError(
                 f"{name} is {column.dtype} of shape {column.shape}: give one bool per request, {asked}"

@@ -78,9 +78,12 @@ class Town:
         at[cases.buyer] = cases.at
         return at
 
-    def live_with(self, cases: Cases, *, auto: Bools, revoked: Bools, day: int) -> Rows:
-        """Take the answers to cases; give what follows on that day and keep what follows later."""
+    def feel(self, cases: Cases, *, auto: Bools, revoked: Bools) -> None:
+        """Let abusers learn from the answers to cases."""
         self._minds.feel(cases, auto=auto, revoked=revoked)
+
+    def live_with(self, cases: Cases, *, auto: Bools, day: int) -> Rows:
+        """Take the answers to cases; give what follows on that day and keep what follows later."""
         plan = np.searchsorted(self._first_case, cases.number, side="right") - 1
         rows = [self.no_rows]
         for p in np.unique(plan):

@@ -32,12 +32,6 @@ def buyer_evidences(
     abuse = vectors[:, catalog.index[ABUSE]] != 0
     rows = zip(assessed, completed.tolist(), tenure.tolist(), abuse.tolist(), strict=True)
     return [
-        BuyerEvidence(
-            score=one.points,
-            p_abuse=one.p_abuse,
-            completed_orders=int(orders),
-            tenure_days=None if days != days else days,
-            abuse_confirmed=confirmed,
-        )
+        BuyerEvidence(one.points, one.p_abuse, int(orders), None if days != days else days, confirmed)
         for one, orders, days, confirmed in rows
     ]

@@ -104,6 +104,13 @@ class Moving:
         )
         buyer.move(signals, self._policy, decided_at)
 
+    def drained(self) -> Sequence[Moved]:
+        """Give the standings to keep, and begin a new group."""
+        if not self._buyers:
+            return ()
+        moved, self._buyers = self.moved(), {}
+        return moved
+
     def moved(self) -> list[Moved]:
         """Give the standings to keep: also those that only heard of something, so as not to hear it again."""
         return [

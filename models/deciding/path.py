@@ -40,7 +40,7 @@ class Model(Protocol):
         """Points that a policy which leaves the cut-off to the model uses."""
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(slots=True)
 class Evidence:
     """What is known when a request comes. Not frozen: one is made for every decision and lives no longer.
 
@@ -51,7 +51,7 @@ class Evidence:
     order : OrderEvidence
         What the log and earlier decisions say of the order.
     latest_tier : str or None
-        Of the buyer's newest decision, among those kept.
+        Of the buyer's newest decision, among those kept, if it counts (`decisions.tiers.counted`).
     heard : Heard
         The buyer's standing.
     model : Model
@@ -77,6 +77,14 @@ class Ahead:
     standings: Moving
     tiers: dict[str, Tier] = field(default_factory=dict)
     shops: Mapping[str, ShopEvidence] | None = None
+    _completed: dict[float | None, Policy] = field(default_factory=dict)
+
+    def policy_with(self, cut_off: float | None) -> Policy:
+        """Give the policy as it is with a model that guarantees this cut-off."""
+        policy = self._completed.get(cut_off)
+        if policy is None:
+            policy = self._completed[cut_off] = with_guarantee(self.policy, cut_off)
+        return policy
 
 
 def decide_next(
@@ -90,7 +98,7 @@ def decide_next(
         What the request means, see `record.digest`.
     """
     model, buyer_id = found.model, request.buyer_id
-    policy = with_guarantee(ahead.policy, model.guaranteed_cut_off)
+    policy = ahead.policy_with(model.guaranteed_cut_off)
     previous = ahead.tiers.get(buyer_id, found.latest_tier)
     usage = None
     if ahead.used is not None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 from decisions.caps import Usage
 from decisions.case import Verdict
@@ -24,18 +25,10 @@ from .row import DecisionRow
 
 _encode: Final = msgspec.json.Encoder().encode
 _sorted: Final = msgspec.json.Encoder(order="sorted").encode
-TIER_RULE: Final = (
-    "quality_score_min",
-    "low_score_max",
-    "tier_hysteresis_points",
-    "min_completed_orders",
-    "min_tenure_days",
-)
-"""What of a policy makes the tier. Kept with each decision: a cut-off may have come from the model."""
+_VECTOR: Final = np.dtype("<f8")
 
 
-@dataclass(kw_only=True, slots=True)
-class Case:
+class Case(msgspec.Struct, kw_only=True, gc=False):
     """Everything that one decision follows from; not frozen: it lives no longer.
 
     ``usage`` and ``shop`` are there where the policy limits any, ``standing`` where anything was heard.
@@ -80,28 +73,28 @@ def _undated(request: RefundRequest) -> RefundRequest:
 def row_of(case: Case, made: Decision, *, digest: bytes) -> DecisionRow:
     """Give the decision the form in which it is stored."""
     request, evidence = case.request, case.buyer.evidence
-    return DecisionRow(
-        decision_id=case.decision_id,
-        after_sale_id=request.after_sale_id,
-        request_digest=digest,
-        buyer_id=request.buyer_id,
-        order_id=request.order.order_id,
-        shop_id=request.order.shop_id,
-        outcome=made.outcome,
-        refund_amount_fen=request.refund_amount_fen,
-        score=evidence.score,
-        p_abuse=evidence.p_abuse,
-        tier=made.tier,
-        standing=made.standing,
-        model_version=case.model_version,
-        catalog_version=case.catalog_version,
-        policy_version=case.policy.version,
-        propensity=made.propensity,
-        vector=case.buyer.vector.astype("<f8", copy=False).tobytes(),
-        record=_encode(_record(case)),
-        answer=_encode(_answer(case, made)),
-        requested_at=request.requested_at,
-        decided_at=case.decided_at,
+    return DecisionRow(  # in order, as names would take three times as long
+        case.decision_id,
+        request.after_sale_id,
+        digest,
+        request.buyer_id,
+        request.order.order_id,
+        request.order.shop_id,
+        made.outcome,
+        request.refund_amount_fen,
+        evidence.score,
+        evidence.p_abuse,
+        made.tier,
+        made.standing,
+        case.model_version,
+        case.catalog_version,
+        case.policy.version,
+        made.propensity,
+        case.buyer.vector.astype(_VECTOR, copy=False).tobytes(),
+        _encode(_record(case)),
+        _encode(_answer(case, made)),
+        request.requested_at,
+        case.decided_at,
     )
 
 
@@ -111,7 +104,7 @@ def _record(case: Case) -> dict[str, Any]:
         "buyer_evidence": case.buyer.evidence,
         "order_evidence": case.order,
         "previous_tier": case.previous_tier,
-        "tier_rule": {name: getattr(case.policy, name) for name in TIER_RULE},
+        "tier_rule": case.policy.tier_rule,
     }
     if case.usage is not None:
         kept["usage"] = case.usage

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from decisions.value import value
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+
+@value()
 class DecisionRow:
     """One decision as it is stored; the fields are the table's columns."""
 

@@ -96,7 +96,7 @@ class OperatorExplanationOut(Received):
     outcome: Literal["auto_refund", "manual_review"]
     rules: list[Rule]
     standing: str
-    previous_tier: str | None = Field(description="Of the decision before; a policy may let go of it later.")
+    previous_tier: str | None = Field(description="Of the decision before, if the same policy gave it.")
     quality_score_min: float | None = Field(description="Points from which on the quality tier is entered.")
     quality_kept_from: float | None = Field(description="Points down to which who is of it keeps it.")
     model_version: str

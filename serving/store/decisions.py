@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from decisions.request import OrderEvidence
-from decisions.tiers import Tier
+from decisions.tiers import Given
 from models.deciding.row import DecisionRow
 
 from . import chains, profiles, standings
@@ -42,7 +42,7 @@ _values: Final = attrgetter(*NAMES)
 SELECT: Final = f"SELECT {COLUMNS} FROM decisions"
 TIERS_BEFORE: Final = """
 SELECT (
-    SELECT d.tier FROM decisions AS d
+    SELECT d.tier || ' ' || d.policy_version FROM decisions AS d
     WHERE d.buyer_id = asked.buyer_id AND d.decision_id < asked.before AND d.decided_at < asked.as_of
     ORDER BY d.decision_id DESC LIMIT 1
 ) FROM unnest($1::text[], $2::text[], $3::timestamptz[]) WITH ORDINALITY AS asked (buyer_id, before, as_of, n)
@@ -90,7 +90,8 @@ WITH lane AS MATERIALIZED ({chains.FREE} AND EXISTS (
 ) {chains.LOCKED})
 SELECT lane.chain, lane.place, lane.hash, pg_current_snapshot()::text AS seen, {profiles.PARTS},
     EXISTS (SELECT FROM decisions AS k WHERE k.after_sale_id = asked.after_sale_id) AS known,
-    (SELECT d.tier FROM decisions AS d WHERE d.buyer_id = asked.buyer_id ORDER BY d.decision_id DESC LIMIT 1),
+    (SELECT d.tier || ' ' || d.policy_version FROM decisions AS d WHERE d.buyer_id = asked.buyer_id
+        ORDER BY d.decision_id DESC LIMIT 1),
     heard.*, granted.*, (SELECT max(activation_id) FROM policy_activations) AS policy_epoch,
     {standings.PARTS}
 FROM unnest($1::text[], $2::text[], $3::text[])
@@ -122,8 +123,8 @@ class Read:
     profile : Found
     known : bool
         The after-sale has its decision.
-    latest_tier : str or None
-        Of the buyer's newest decision; ids sort by the time of the decision.
+    latest_tier : Given or None
+        By the buyer's newest decision; ids sort by the time of the decision.
     order : OrderEvidence
         What the log and earlier decisions say of the order; of what was paid, the log's word goes first.
     policy_epoch : int or None
@@ -134,7 +135,7 @@ class Read:
 
     profile: Found
     known: bool
-    latest_tier: Tier | None
+    latest_tier: Given | None
     order: OrderEvidence
     policy_epoch: int | None
     heard: Heard
@@ -189,7 +190,7 @@ def _read(row: Any) -> Read:
         paid_amount_fen=paid_before if paid is None else paid,
         of_another_buyer=bool(foreign),
     )
-    return Read(Found(seen, packed, tail, changed), known, tier, order, epoch, Heard(seen, *standing))
+    return Read(Found(seen, packed, tail, changed), known, _given(tier), order, epoch, Heard(seen, *standing))
 
 
 async def add(connection: Connection, rows: Sequence[DecisionRow], lane: Lane) -> None:
@@ -227,10 +228,10 @@ async def by_id(connection: Connection, decision_id: str) -> DecisionRow | None:
 
 async def tiers_before(
     connection: Connection, buyer_ids: Sequence[str], as_of: Sequence[datetime]
-) -> list[Tier | None]:
-    """Find the tier of each buyer's newest decision made before an instant; None without one."""
+) -> list[Given | None]:
+    """Find the tier that each buyer's newest decision before an instant gave; None without one."""
     before = [first_id(at + MILLISECOND) for at in as_of]
-    return [tier for (tier,) in await connection.fetch(TIERS_BEFORE, buyer_ids, before, as_of)]
+    return [_given(tier) for (tier,) in await connection.fetch(TIERS_BEFORE, buyer_ids, before, as_of)]
 
 
 async def listed(connection: Connection, page: Page) -> list[DecisionRow]:
@@ -254,6 +255,14 @@ def _conditions(page: Page) -> list[tuple[str, Any]]:
         ("decision_id <", page.until and first_id(page.until + MILLISECOND)),
         ("decision_id <", page.before),
     ]
+
+
+def _given(told: str | None) -> Given | None:
+    """Read what the queries put together: no tier has a space in it."""
+    if told is None:
+        return None
+    tier, version = told.split(" ", 1)
+    return Given(tier, version)  # type: ignore[arg-type]
 
 
 def _row(found: Any) -> DecisionRow | None:

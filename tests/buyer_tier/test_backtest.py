@@ -62,9 +62,35 @@ def test_a_report_shows_exactly_the_one_rule_that_was_changed(log: Path, tmp_pat
     asked = read_history(opened).requests["requested_at"]
     assert f"of {asked[0].as_py():%Y-%m-%d} to {asked[-1].as_py():%Y-%m-%d} · log of 2025" in page
     assert "cap_fen" in page
+    assert "Hollow points are months of which only a part was replayed" in page
+    for policy in report["policies"]:
+        caught = [policy["figures"][name]["value"] for name in ("caught", "caught_by_rules", "caught_by_log")]
+        assert caught[0] == caught[2] > 0, "the notice has no strikes: only the log's confirmations revoke"
+        assert caught[1] == 0
+    whole = [month["whole"] for month in report["policies"][0]["over_time"]]
+    assert whole[1:-1] == [True] * (len(whole) - 2)
     assert json.loads((out / "report.json").read_text()) == report
     again = run(order, Fixed(small_model()), inputs)
     assert again == report
+
+
+def test_a_policy_that_refunds_nobody_is_said_to_and_no_change_is_cheapest_by_refunding_nobody(
+    log: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "a.toml").write_text('version = "a"\nquality_score_min = 890')
+    (tmp_path / "none.toml").write_text('version = "none"\nstopped = true')
+    policies = read_policies([tmp_path / "a.toml", tmp_path / "none.toml"])
+    opened, out = open_log(log), tmp_path / "out"
+    order = Order(log=opened, out=out, policies=policies, truth=None, budget=0.0)
+    inputs = inputs_of(opened, policies, models="test", since=None, until=None)
+    report = run(order, Fixed(small_model()), inputs)
+    assert [point["nobody"] for point in report["front"]] == [True, True]
+    assert report["budget"]["cheapest"] is None
+    assert all(row["nobody"] for row in report["budget"]["changes"])
+    page = (out / "report.html").read_text()
+    assert "none refunds nobody at once: it loses nothing and serves nobody" in page
+    assert "On the front" not in page
+    assert "caught" not in report["policies"][0]["figures"], "nobody knows who abuses"
 
 
 def test_bad_input_is_said_in_one_line(log: Path, tmp_path: Path) -> None:

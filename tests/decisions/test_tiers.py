@@ -8,8 +8,9 @@ import pytest
 
 from decisions.policy import GUARANTEED, NOTICE, SHIPPED, with_guarantee
 from decisions.request import BuyerEvidence
-from decisions.tiers import Tier, quality_edge, tier_of
+from decisions.tiers import Given, Tier, counted, quality_edge, tier_of
 
+TIERS: tuple[Tier, ...] = ("quality", "standard", "low", "new")
 SHARP = replace(NOTICE, tier_hysteresis_points=0.0)
 
 
@@ -74,6 +75,36 @@ def test_the_version_names_the_cut_off_that_came_from_a_model(cut_off: float | N
 def test_the_edge_that_applies_depends_on_the_tier_before(previous: Tier | None, edge: float) -> None:
     assert quality_edge(NOTICE, previous=previous) == edge
     assert quality_edge(GUARANTEED, previous=previous) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "counts"),
+    [
+        ("a-1", "a-1", True),
+        ("a-1", "a-2", False),
+        ("a-1", "a-10", False),
+        ("a-1+stopped", "a-1", True),
+        ("a-1", "a-1+stopped", True),
+        ("a-1+guaranteed-695", "a-1+guaranteed-725", True),
+        ("a-1+guaranteed-none", "a-1+stopped+guaranteed-725", True),
+        ("b+stopped", "a-1+stopped", False),
+    ],
+)
+def test_a_tier_counts_as_the_one_before_only_where_the_same_policy_gave_it(
+    before: str, now: str, counts: bool
+) -> None:
+    policy = replace(NOTICE, version=now)
+    for tier in TIERS:
+        assert counted(Given(tier, before), policy) == (tier if counts else None)
+    assert counted(None, policy) is None
+
+
+@pytest.mark.parametrize(("score", "tier"), [(730.0, "standard"), (739.9, "standard"), (740.0, "quality")])
+def test_whom_a_laxer_policy_let_in_must_enter_by_the_edge_of_the_one_in_force(
+    score: float, tier: Tier
+) -> None:
+    given = Given("quality", "lax-1")
+    assert tier_of(buyer(score), NOTICE, previous=counted(given, NOTICE)) == tier
 
 
 def test_each_shipped_policy_has_a_name_of_its_own() -> None:

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 
@@ -17,6 +18,7 @@ from models.deciding.record import policy_of
 from serving.api.schemas import RefundDecisionIn
 from serving.app import create_app
 from serving.settings import Settings
+from serving.store import keys
 from tests.serving.conftest import Add, client_of
 from tests.serving.deciding import run
 from tests.serving.scenes import ASKED_AT, NOW, FakeModels, event, good_history, request
@@ -152,3 +154,69 @@ async def test_a_decision_can_be_made_again_from_its_record(
         assert again.tier == answer["buyer"]["tier"] == "quality"
         rules = [{"code": v.code, "passed": v.passed, "detail": v.detail} for v in again.rules]
         assert rules == answer["rules"]
+
+
+LAX = 'version = "lax-1"\nquality_score_min = 700\nlow_score_max = 600\n'
+STRICT = 'version = "strict-1"\nquality_score_min = 705\nlow_score_max = 600\ntier_hysteresis_points = 10\n'
+
+
+@asynccontextmanager
+async def under_policies(
+    settings: Settings, url: str, headers: dict[str, str], times: Iterator[datetime]
+) -> AsyncIterator[tuple[httpx.AsyncClient, Callable[..., Awaitable[None]]]]:
+    """A service with a lax and a strict policy proposed, and how to put an act into force."""
+    app = create_app(settings, database_url=url, models=FakeModels(), clock=lambda: next(times))
+    async with client_of(app, headers) as client:
+        connection = await asyncpg.connect(url)
+        key, _ = await keys.create(connection, name="boss", scopes=keys.SCOPES, now=NOW, expires_at=None)
+        await connection.close()
+        boss = {"Authorization": f"Bearer {key}"}
+        for text in (LAX, STRICT):
+            assert (await client.post("/v1/policies", json={"text": text})).status_code == 201
+
+        async def act(path: str) -> None:
+            done = await client.post(f"/v1/policies/{path}", json={"reason": "a test"}, headers=boss)
+            assert done.status_code == 201, done.text
+
+        yield client, act
+
+
+async def test_a_tier_that_a_laxer_policy_gave_does_not_outlive_it(
+    settings: Settings, url: str, headers: dict[str, str], add: Add
+) -> None:
+    await add([*good_history(), cancellation()])
+    times = (NOW + timedelta(minutes=2, seconds=n) for n in range(100))
+    async with under_policies(settings, url, headers, times) as (client, act):
+        await act("strict-1/activation")
+        await act("lax-1/activation")
+        lax = (await client.post(DECISIONS, json=later("AS-1"))).json()
+        assert (lax["buyer"]["score"], lax["buyer"]["tier"], lax["outcome"]) == (
+            700,
+            "quality",
+            "auto_refund",
+        )
+        await act("rollback")
+        told = (await client.get(SCORE)).json()
+        both = (await client.post("/v1/scores", json={"buyer_ids": ["good", "nobody"]})).json()["items"]
+        back = (await client.post(DECISIONS, json=later("AS-2"))).json()
+    assert [(one["score"], one["tier"]) for one in (told, both[0])] == [(700, "standard")] * 2
+    assert (back["policy_version"], back["buyer"]["tier"]) == ("strict-1", "standard")
+    assert back["outcome"] == "manual_review"
+    (row,) = await asyncio.to_thread(run, url, "SELECT record FROM decisions WHERE after_sale_id = 'AS-2'")
+    assert json.loads(row["record"])["previous_tier"] is None
+
+
+async def test_the_kill_switch_does_not_make_a_policy_forget_its_tiers(
+    settings: Settings, url: str, headers: dict[str, str], times: Iterator[datetime], add: Add
+) -> None:
+    await add(good_history())
+    async with under_policies(settings, url, headers, times) as (client, act):
+        await act("strict-1/activation")
+        assert (await client.post(DECISIONS, json=request())).json()["buyer"]["tier"] == "quality"
+        await add([cancellation()])
+        await act("stop")
+        stopped = (await client.post(DECISIONS, json=later("AS-2"))).json()
+        await act("resume")
+        again = (await client.post(DECISIONS, json=later("AS-3"))).json()
+    assert (stopped["buyer"]["tier"], stopped["outcome"]) == ("quality", "manual_review")
+    assert (again["buyer"]["score"], again["outcome"]) == (700, "auto_refund")

@@ -141,6 +141,16 @@ def test_a_parcel_found_shipped_had_left_before_the_money_was_granted(villains: 
     assert (found["occurred_at"] > found["order_id"].map(granted)).all()
 
 
+def test_a_parcel_that_had_left_is_found_shipped_also_where_only_a_part_was_paid_back(
+    villains: Seen,
+) -> None:
+    granted = villains.of("refund_granted").query("stage == 'before_shipment'")
+    paid = villains.of("order_paid").set_index("order_id")["amount_fen"]
+    partial = set(granted[granted["amount_fen"] < granted["order_id"].map(paid)]["after_sale_id"])
+
+    assert partial & set(villains.of("refund_found_shipped")["after_sale_id"])
+
+
 def test_disputes_follow_a_refusal_and_last_for_weeks(villains: Seen) -> None:
     closed, opened = villains.of("dispute_closed"), first_recorded(villains, "dispute_opened")
     refused = first_recorded(villains, "refund_rejected")

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -83,6 +83,13 @@ def test_with_the_stated_policy_and_no_reactions_the_closed_loop_is_the_open_loo
 
     assert but_for_event_ids(closed.events).equals(but_for_event_ids(opened.events))
     assert closed.truth.equals(opened.truth)
+
+
+def test_nobody_learns_from_answers_that_are_not_to_be_felt(unmoved: Market) -> None:
+    unfelt = live(CONFIG, lambda step: replace(revoke_at_once(step), felt=False))
+
+    assert unfelt.events.equals(unmoved.events)
+    assert unfelt.truth.equals(unmoved.truth)
 
 
 def test_blocks_of_buyers_live_in_one_market() -> None:

@@ -1,0 +1,138 @@
+"""The platform in a market that goes on: it hears every event and answers every request under one policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow.compute as pc
+
+from decisions.policy import Policy
+from features.errors import BadInput
+from models.deciding.row import DecisionRow
+
+from ..book import Book, read_book, write_book
+from ..deciding import Loop, Moves
+from ..marketplace import Replies, Step, stated_answer
+from ..parts import months_in, read_decisions, write_part
+from ..replay import Scorer
+from .archive import Archive
+from .asking import turns_of
+from .hearing import Hearing
+
+ModelOf = Callable[[str], Scorer | None]
+OnMonth = Callable[[str, int], None]
+STATE: Final = "state.msgpack"
+
+
+class Platform:
+    """Answers the market's requests under a policy, in the order in which they come.
+
+    Months before the first that has a model are answered as the open loop's history was made, and nobody
+    learns from that. What an earlier run decided is answered again from what it wrote.
+
+    Parameters
+    ----------
+    policy : Policy
+    folder : Path
+        Where its decisions go.
+    model_of : callable
+        Gives the model of a month such as 2026-03; None if nothing can be learned by then.
+    archive : Archive
+        Filled with what becomes known; models may learn from it.
+    on_month : callable
+        Is told the month and how many requests were decided in it.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        folder: Path,
+        *,
+        model_of: ModelOf,
+        archive: Archive,
+        on_month: OnMonth = lambda *_: None,
+    ) -> None:
+        self._folder, self._model_of, self._archive, self._on_month = folder, model_of, archive, on_month
+        self.book = read_book(folder / STATE)
+        self._hearing = Hearing()
+        self._loop = Loop(policy, self._hearing, self.book)
+        self._stored = _Stored(folder, self.book)
+        self._month = ""
+        self._model: Scorer | None = None
+        self._rows: list[DecisionRow] = []
+        self._moves: Moves = []
+        self._event_of: dict[str, str] = {}
+
+    def answer(self, step: Step) -> Replies:
+        """Answer a step's requests.
+
+        Raises
+        ------
+        BadInput
+            An earlier run decided other requests.
+        """
+        self._archive.add(step.events)
+        self._hearing.add(step.events)
+        if not len(step.requests):
+            return Replies(auto=np.zeros(0, np.bool_), revoked=np.zeros(0, np.bool_))
+        month = f"{step.requests['requested_at'][0].as_py():%Y-%m}"
+        if month <= self.book.after:
+            return self._stored.answer(step, month)
+        if month != self._month:
+            self.end_month()
+            self._month, self._model = month, self._model_of(month)
+        if self._model is None:
+            return replace(stated_answer(step), felt=False)
+        return self._decided(step, self._model)
+
+    def _decided(self, step: Step, model: Scorer) -> Replies:
+        asking = step.events.filter(pc.equal(step.events["kind"], "refund_requested"))
+        self._event_of.update(
+            zip(asking["after_sale_id"].to_pylist(), asking["event_id"].to_pylist(), strict=True)
+        )
+        turns = turns_of(step.requests, self._archive, score=model.score)
+        rows = self._loop.decide(turns, model, self._moves)
+        self._rows += rows
+        return Replies(
+            auto=np.array([row.outcome == "auto_refund" for row in rows]),
+            revoked=np.array([row.standing == "revoked" for row in rows]),
+        )
+
+    def end_month(self) -> None:
+        """Write the month's decisions and the state after it, if any was decided."""
+        if self._rows:
+            # As a replay orders them; two of one instant are nearly never there.
+            self._rows.sort(key=lambda row: (row.requested_at, self._event_of[row.after_sale_id]))
+            write_part(self._folder, self._month, self._rows, self._moves)
+            self.book.after = self._month
+            write_book(self.book, self._folder / STATE)
+            self._on_month(self._month, len(self._rows))
+        self._rows, self._moves, self._event_of = [], [], {}
+
+
+class _Stored:
+    """The answers of an earlier run, by month."""
+
+    def __init__(self, folder: Path, book: Book) -> None:
+        self._months = [month for month in months_in(folder) if month <= book.after]
+        names = ["after_sale_id", "outcome", "standing"]
+        self._table = read_decisions(folder, self._months, names)
+        self._folder = folder
+
+    def answer(self, step: Step, month: str) -> Replies:
+        """Give them once more, or those of the history before."""
+        if month not in self._months:
+            return replace(stated_answer(step), felt=False)
+        place = pc.index_in(step.requests["after_sale_id"], value_set=self._table["after_sale_id"])
+        if place.null_count:
+            raise BadInput(f"{self._folder}: holds decisions of another market; name another folder")
+        found = self._table.take(place.combine_chunks())
+        auto, revoked = (
+            pc.equal(found[name], value).combine_chunks().to_numpy(zero_copy_only=False)
+            for name, value in (("outcome", "auto_refund"), ("standing", "revoked"))
+        )
+        return Replies(auto=auto, revoked=revoked)

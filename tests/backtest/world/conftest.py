@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backtest.marketplace import MarketConfig
+from backtest.replay import Fixed
+from backtest.world.living import Lived, World, lived
+from decisions.policy import NOTICE
+from decisions.policy_file import parse
+from tests.backtest.scenes import small_model
+from tests.backtest.test_replay import EVERYBODY, NOBODY
+
+MARKET = MarketConfig(buyers=250, days=150, abuse_rate=0.4, seed=4)
+GUARDED = parse(
+    """
+    version = "guarded"
+    quality_score_min = 700
+    min_completed_orders = 1
+    caps.refunds_per_30_days = 1
+    budgets.platform_loss_fen_per_7_days = 5000
+    budgets.shop_loss_fen_per_7_days = 1000
+    """,
+    source="test",
+)
+POLICIES = {policy.version: policy for policy in (NOTICE, NOBODY, EVERYBODY, GUARDED)}
+
+
+@pytest.fixture(scope="package")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return World(market=MARKET, out=tmp_path_factory.mktemp("world"), models=Fixed(small_model()))
+
+
+@pytest.fixture(scope="package")
+def lives(world: World) -> dict[str, Lived]:
+    return {version: lived(world, policy) for version, policy in POLICIES.items()}
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name[0] != "."
+    }
