@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -206,3 +207,46 @@ async def test_a_policy_scopes_by_what_was_measured_of_the_shop(
     assert failed(answer) == codes
     ((kept,),) = await rows(url, "SELECT record FROM decisions")
     assert b'"shop_evidence":{"late_ship_rate":' in kept
+
+
+async def test_what_sweeps_change_is_counted_in_the_metrics_of_the_service(
+    app: FastAPI, headers: dict[str, str], add: Add, url: str
+) -> None:
+    async with client_of(app, headers) as client:
+        before = (await client.get("/metrics")).text
+        assert "buyer_tier_sweep_finished_timestamp_seconds" not in before
+        for n in range(2):
+            await add([event(f"bad-{n}", f"bad-{n}", "abuse_confirmed", ASKED_AT, reason="a test")])
+            await swept(url, 'version = "x"')
+        text = (await client.get("/metrics")).text
+    changed = '{from_state="new",rule="abuse_confirmed",to_state="revoked"} 2.0'
+    assert f"buyer_tier_sweep_standing_changes_total{changed}" in text
+    ended = float(text.split("\nbuyer_tier_sweep_finished_timestamp_seconds ")[1].split()[0])
+    assert abs(ended - time.time()) < 3600
+
+
+async def test_of_a_sweep_that_was_broken_off_exactly_what_it_moved_is_counted(
+    app: FastAPI, headers: dict[str, str], add: Add, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add([event(f"e-{n}", f"bad-{n}", "abuse_confirmed", ASKED_AT, reason="a test") for n in range(5)])
+    monkeypatch.setattr("serving.sweeping.BUYERS_AT_ONCE", 2)
+
+    class Away(list[tuple[int, int]]):
+        def append(self, step: tuple[int, int]) -> None:
+            if step[0] == 4:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await swept(url, 'version = "x"', seen=Away())
+    moved = await rows(url, "SELECT count(*) FROM standing_transitions")
+    async with client_of(app, headers) as client:
+        text = (await client.get("/metrics")).text
+        assert (
+            'sweep_standing_changes_total{from_state="new",rule="abuse_confirmed",to_state="revoked"} 4.0'
+            in text
+        )
+        assert "buyer_tier_sweep_finished_timestamp_seconds" not in text
+        assert moved == [(4,)]
+        assert (await swept(url, 'version = "x"'))["transitions"] == 1
+        text = (await client.get("/metrics")).text
+    assert 'rule="abuse_confirmed",to_state="revoked"} 5.0' in text
