@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+import pyarrow as pa
+
 from decisions.policy import Policy
 from features.scan import Log
 from features.stream import feature_files
 from models.buyer_score import BuyerScore
 from models.deciding.path import Model
-from models.deciding.row import DecisionRow
 
 from .book import Book, read_book, write_book
 from .deciding import Loop, Moves, sweep
@@ -22,7 +23,7 @@ from .happenings import Happenings
 from .history import History
 from .instants import micros
 from .months import Month, Vectors, months_of, turns_of
-from .parts import END, write_moves, write_part
+from .parts import END, as_table, write_moves, write_part
 
 FEATURES: Final = "features.parquet"
 OnMonth = Callable[[str, str, int], None]
@@ -95,18 +96,19 @@ def replay(run: Run, models: Models, *, on_month: OnMonth = lambda *_: None) -> 
         if not open_:
             continue
         model = models.of(month.name)
-        rows: list[list[DecisionRow]] = [[] for _ in open_]
+        rows: list[list[pa.Table]] = [[] for _ in open_]
         moves: list[Moves] = [[] for _ in open_]
         with _without_collecting():
             for turns in turns_of(run.history.requests, vectors, month, score=model.score):
                 for policy, decided, made in zip(open_, rows, moves, strict=True):
-                    decided += loops[policy.version].decide(turns, model, made)
+                    decided.append(as_table(loops[policy.version].decide(turns, model, made)))
         for policy, decided, made in zip(open_, rows, moves, strict=True):
             book = loops[policy.version].book
-            write_part(run.folder(policy), month.name, decided, made)
+            decisions = pa.concat_tables(decided)
+            write_part(run.folder(policy), month.name, decisions, made)
             book.after = month.name
             write_book(book, run.folder(policy) / "state.msgpack")
-            on_month(policy.version, month.name, len(decided))
+            on_month(policy.version, month.name, len(decisions))
     for policy in run.policies:
         finish(run, policy, happenings, loops[policy.version].book)
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 from hashlib import blake2b
+from typing import Final
 
 from .shanghai import microseconds_of
+
+_VARIANT: Final = 0b10 << 62
 
 
 def decision_id(decided_at: datetime, after_sale_id: str) -> str:
@@ -14,11 +17,11 @@ def decision_id(decided_at: datetime, after_sale_id: str) -> str:
     A UUID of version 7 (RFC 9562, 5.7) that begins with the time, to the microsecond (6.2).
     """
     named = int.from_bytes(blake2b(after_sale_id.encode(), digest_size=8).digest()) >> 2
-    return uuid7(decided_at, (decided_at.microsecond % 1000) << 62 | named)
+    return uuid7(decided_at, decided_at.microsecond % 1000, named)
 
 
-def uuid7(at: datetime, rest: int) -> str:
-    """Write the 74 bits that follow the milliseconds into a UUID of version 7."""
+def uuid7(at: datetime, high: int, low: int) -> str:
+    """Write a UUID of version 7: the milliseconds of an instant, then 12 and 62 bits."""
     begin = f"{max(0, microseconds_of(at) // 1000):012x}"
-    end = f"{0b10 << 62 | rest & (1 << 62) - 1:016x}"
-    return f"{begin[:8]}-{begin[8:]}-7{rest >> 62:03x}-{end[:4]}-{end[4:]}"
+    end = f"{_VARIANT | low:016x}"
+    return f"{begin[:8]}-{begin[8:]}-7{high:03x}-{end[:4]}-{end[4:]}"

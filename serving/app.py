@@ -124,7 +124,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     following = asyncio.gather(
         app.state.champion.follow(),
         app.state.policies.follow(app.state.database),
-        _leave_metrics(app.state.metrics),
+        _leave_metrics(app.state.metrics, app.state.champion),
     )
     try:
         yield
@@ -137,8 +137,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await app.state.database.close()
 
 
-async def _leave_metrics(metrics: Metrics) -> None:
+async def _leave_metrics(metrics: Metrics, champion: Champion) -> None:
     while True:
+        metrics.model(champion)
         metrics.leave()
         await asyncio.sleep(METRICS_SECONDS)
 

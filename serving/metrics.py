@@ -9,30 +9,37 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import accumulate
-from pathlib import Path
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Metric, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
-from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from decisions.standing import Transition
 
+from .champion import Champion
+from .errors import Unavailable
 from .service import Decided
 from .store.skew_checks import SkewCheck
+from .store.sweeps import Sweeps
+from .together import Shared
 from .workers import Worker
 
 SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _EDGES: Final = (*map(str, SECONDS), "+Inf")
 _REQUEST: Final = ("method", "route", "status")
+_CHANGE: Final = ("from_state", "to_state", "rule")
 
 
 class Metrics:
-    """The metrics of one service; each has its own registry, so that two can live in one process."""
+    """The metrics of one service; each has its own registries, so that two can live in one process.
+
+    ``registry`` is what this process counts, and the model it has in charge. What the database tells is
+    looked up when asked for, the same by every worker, and so kept apart.
+    """
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        self.registry, self._stored = CollectorRegistry(), CollectorRegistry()
         self._requests = _Counted("buyer_tier_requests", "Requests by route and status.", _REQUEST)
         self._latency = _Timed("buyer_tier_request_seconds", "Time to answer, by route.", _REQUEST[:2])
         self._decisions = _Counted(
@@ -50,18 +57,23 @@ class Metrics:
             "Time of each stage of a group of decisions; `wait` is each request's, for its group.",
             ("stage",),
         )
-        for collector in (self._requests, self._latency, self._decisions, self._failed, self._stages):
-            self.registry.register(collector)
-        self._events = Counter(
-            "buyer_tier_events", "Events sent, by what became of them.", ("status",), registry=self.registry
-        )
-        self._worker: Worker | None = None
-        self._standings = Counter(
+        self._events = _Counted("buyer_tier_events", "Events sent, by what became of them.", ("status",))
+        self._standings = _Counted(
             "buyer_tier_standing_changes",
             "Changes of standings by this service, by state before and after and by rule.",
-            ("from_state", "to_state", "rule"),
-            registry=self.registry,
+            _CHANGE,
         )
+        for collector in (
+            self._requests,
+            self._latency,
+            self._decisions,
+            self._failed,
+            self._stages,
+            self._events,
+            self._standings,
+        ):
+            self.registry.register(collector)
+        self._shared: Shared | None = None
         self._model = Gauge(
             "buyer_tier_model_registered_timestamp_seconds",
             "When the model in charge was registered; now less this is its age.",
@@ -71,16 +83,18 @@ class Metrics:
         self._arrived = Gauge(
             "buyer_tier_history_last_arrival_timestamp_seconds",
             "When the event log last grew.",
-            registry=self.registry,
+            registry=self._stored,
         )
         self._lag = Gauge(
             "buyer_tier_history_lag_seconds",
             "How long after being recorded by the platform the newest events came in, their median.",
-            registry=self.registry,
+            registry=self._stored,
         )
         self.history(None, None)
         self._skew = _Skew()
-        self.registry.register(self._skew)
+        self._swept = _Swept()
+        for stored in (self._skew, self._swept):
+            self._stored.register(stored)
 
     def answered(self, *, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request."""
@@ -95,7 +109,7 @@ class Metrics:
 
     def moved(self, changed: Transition) -> None:
         """Count a change of a standing."""
-        self._standings.labels(changed.from_state, changed.to_state, changed.rule).inc()
+        self._standings.found[changed.from_state, changed.to_state, changed.rule] += 1
 
     def stage(self, name: str, seconds: float) -> None:
         """Time a stage of a decision."""
@@ -103,17 +117,23 @@ class Metrics:
 
     def events(self, status: str, count: int) -> None:
         """Count events."""
-        self._events.labels(status).inc(count)
+        self._events.found[(status,)] += count
 
     def skew(self, check: SkewCheck | None) -> None:
         """Export this verification of the features, in place of the one before."""
         self._skew.check = check
 
-    def model(self, version: str, registered_at: float | None) -> None:
+    def swept(self, sweeps: Sweeps) -> None:
+        """Export what sweeps have done, in place of what was known before."""
+        self._swept.sweeps = sweeps
+
+    def model(self, champion: Champion) -> None:
         """Export which model is in charge and since when it exists, in place of the one before."""
-        self._model.clear()
-        if registered_at is not None:
-            self._model.labels(version).set(registered_at)
+        with suppress(Unavailable):  # then the one before is told
+            model = champion.current()
+            self._model.clear()
+            if model.registered_at is not None:
+                self._model.labels(model.version).set(model.registered_at)
 
     def history(self, arrived: float | None, lag: float | None) -> None:
         """Export how fresh the event log is; not a number while it is empty."""
@@ -121,44 +141,18 @@ class Metrics:
         self._lag.set(math.nan if lag is None else lag)
 
     def share(self, worker: Worker) -> None:
-        """Be one of several workers: whichever is asked tells all that they last left in the folder."""
-        self._worker = worker
+        """Be one of several workers: whichever is asked tells what all have counted together."""
+        self._shared = Shared(worker, self.registry)
 
     def leave(self) -> None:
         """Leave what this worker has counted for the others, if there are any."""
-        if self._worker is None:
-            return
-        file = _file_of(self._worker)
-        with suppress(OSError):  # no room: the others tell what was left before
-            file.with_suffix(".new").write_bytes(generate_latest(self.registry))
-            file.with_suffix(".new").replace(file)
+        if self._shared is not None:
+            self._shared.leave()
 
     def text(self) -> bytes:
-        """Write Prometheus' text format; with several workers each sample says whose it is."""
-        if self._worker is None:
-            return generate_latest(self.registry)
-        self.leave()
-        return generate_latest(_Together(self._worker.folder))
-
-
-def _file_of(worker: Worker) -> Path:
-    return worker.folder / f"worker-{worker.number}.prom"
-
-
-class _Together(Collector):
-    """What all workers have left."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def collect(self) -> Iterator[Metric]:
-        found: dict[str, Metric] = {}
-        for file in sorted(self._folder.glob("worker-*.prom")):
-            worker = {"worker": file.stem.removeprefix("worker-")}
-            for family in text_string_to_metric_families(file.read_text()):
-                kept = found.setdefault(family.name, Metric(family.name, family.documentation, family.type))
-                kept.samples += [s._replace(labels={**s.labels, **worker}) for s in family.samples]
-        yield from found.values()
+        """Write Prometheus' text format; with several workers the sums of all."""
+        counted = generate_latest(self.registry) if self._shared is None else self._shared.text()
+        return counted + generate_latest(self._stored)
 
 
 class _Counted(Collector):
@@ -224,3 +218,26 @@ class _Skew(Collector):
             "When the newest verification was made.",
             value=self.check.checked_at.timestamp(),
         )
+
+
+class _Swept(Collector):
+    """What sweeps have done; there is nothing before the first, so that its absence shows."""
+
+    def __init__(self) -> None:
+        self.sweeps = Sweeps()
+
+    def collect(self) -> Iterator[Metric]:
+        changes = CounterMetricFamily(
+            "buyer_tier_sweep_standing_changes",
+            "Changes of standings by sweeps, by state before and after and by rule.",
+            labels=_CHANGE,
+        )
+        for change, count in self.sweeps.changes.items():
+            changes.add_metric(change, count)
+        yield changes
+        if self.sweeps.finished_at is not None:
+            yield GaugeMetricFamily(
+                "buyer_tier_sweep_finished_timestamp_seconds",
+                "When the newest sweep came to its end.",
+                value=self.sweeps.finished_at.timestamp(),
+            )

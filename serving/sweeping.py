@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,10 +21,11 @@ from models.evidence import assess_vector
 
 from .histories import Known, known_of
 from .store import decisions as decision_store
-from .store import peers, profiles, shops, standings
+from .store import peers, profiles, shops, standings, sweeps
 from .store.database import Database
 from .store.peers import PeerVerdict
 from .store.standings import Heard
+from .store.sweeps import Change
 
 if TYPE_CHECKING:
     from .store.database import Connection
@@ -84,6 +86,7 @@ async def sweep(
     """
     watches = score is not None and policy.standing.watch_below_score is not None
     async with database.transaction() as connection:
+        number = await sweeps.begin(connection)
         measured = await shops.measure(connection, now)
         linked = await peers.verdicts(connection) if policy.standing.points.linked_abuse else {}
         names = set(await standings.due(connection, now)) | set(linked)
@@ -92,16 +95,20 @@ async def sweep(
     night = _Night(
         policy=policy, now=now, score=score() if watches and score is not None else None, linked=linked
     )
-    made, due = 0, sorted(names)
+    made, due = Counter[Change](), sorted(names)
     for start in range(0, len(due), BUYERS_AT_ONCE):
         some = due[start : start + BUYERS_AT_ONCE]
         async with database.transaction() as connection:
             await decision_store.take_turn(connection, some)
             moved = await _moved(connection, some, night)
             await standings.save(connection, moved)
-        made += sum(len(one.transitions) for one in moved)
+            made.update((t.from_state, t.to_state, t.rule) for one in moved for t in one.transitions)
+            if any(one.transitions for one in moved):
+                await sweeps.tell(connection, number, made)
         progress(start + len(some), len(due))
-    return {"shops": measured, "buyers": len(due), "transitions": made}
+    async with database.transaction() as connection:
+        await sweeps.finish(connection, number)
+    return {"shops": measured, "buyers": len(due), "transitions": made.total()}
 
 
 async def _moved(connection: Connection, buyer_ids: list[str], night: _Night) -> list[Moved]:

@@ -17,7 +17,7 @@ from models.deciding.row import DecisionRow
 from ..book import Book, read_book, write_book
 from ..deciding import Loop, Moves
 from ..marketplace import Replies, Step, stated_answer
-from ..parts import months_in, read_decisions, write_part
+from ..parts import as_table, months_in, read_decisions, write_part
 from ..replay import Scorer
 from .archive import Archive
 from .asking import turns_of
@@ -107,7 +107,7 @@ class Platform:
         if self._rows:
             # As a replay orders them; two of one instant are nearly never there.
             self._rows.sort(key=lambda row: (row.requested_at, self._event_of[row.after_sale_id]))
-            write_part(self._folder, self._month, self._rows, self._moves)
+            write_part(self._folder, self._month, as_table(self._rows), self._moves)
             self.book.after = self._month
             write_book(self.book, self._folder / STATE)
             self._on_month(self._month, len(self._rows))

@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse, Response
 from ..errors import Unavailable
 from ..metrics import Metrics
 from ..service import DecisionService
-from ..store import events, skew_checks
+from ..store import events, skew_checks, sweeps
 from . import examples
 from .answers import Json
 from .problems import RETRY_AFTER_SECONDS, Problem
@@ -63,9 +63,8 @@ async def _read_stored(request: Request) -> None:
         async with request.app.state.database.connection() as connection:
             known.skew(await skew_checks.newest(connection))
             known.history(*await events.freshness(connection))
-    with suppress(Unavailable):
-        model = request.app.state.champion.current()
-        known.model(model.version, model.registered_at)
+            known.swept(await sweeps.done(connection))
+    known.model(request.app.state.champion)
 
 
 def _model(service: DecisionService) -> Unavailable | None:

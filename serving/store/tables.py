@@ -238,6 +238,17 @@ SHOP_FIGURES: Final = sa.Table(
 )
 """What the last sweep measured of each shop; null is not known. A copy, made anew from the log."""
 
+SWEEPS: Final = sa.Table(
+    "sweeps",
+    METADATA,
+    sa.Column("sweep_id", sa.BigInteger, sa.Identity(), primary_key=True),
+    _time("started_at", server_default=sa.func.now()),
+    _time("finished_at", nullable=True),
+    sa.Column("changes", sa.JSON, nullable=False, server_default="[]"),
+)
+"""One row a sweep: ``changes`` is ``[[state before, state after, rule, how often], …]``, exact also of one
+that was broken off, which has no end. Exported as metrics."""
+
 API_KEYS: Final = sa.Table(
     "api_keys",
     METADATA,

@@ -80,7 +80,7 @@ def url(server_url: str) -> str:
         connection = await asyncpg.connect(server_url, server_settings=ERASING)
         await connection.execute(
             "TRUNCATE chains, events, links, decisions, api_keys, skew_checks, buyer_profiles, policies, "
-            "policy_activations, standings, standing_transitions, shop_figures"
+            "policy_activations, standings, standing_transitions, shop_figures, sweeps"
         )
         await connection.close()
 

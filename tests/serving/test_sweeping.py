@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+import time
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -181,6 +182,54 @@ async def test_shops_are_measured_from_the_log(url: str, add: Add) -> None:
     assert await rows(url, "SELECT FROM shop_figures") == [], "a shop without orders is forgotten"
 
 
+HOURS = timedelta(hours=1)
+TICK = timedelta(microseconds=1)
+
+
+@pytest.mark.parametrize(
+    ("paid", "then", "rate"),
+    [
+        pytest.param(NOW - 48 * HOURS - TICK, [], 0.5, id="its time is over and it has not left"),
+        pytest.param(NOW - 48 * HOURS, [], 0.0, id="its time ends now"),
+        pytest.param(NOW - 72 * HOURS, [("order_shipped", 48 * HOURS)], 0.0, id="it left in time"),
+        pytest.param(NOW - 72 * HOURS, [("order_shipped", 48 * HOURS + TICK)], 0.5, id="it left too late"),
+        pytest.param(NOW - 72 * HOURS, [("refund_requested", 48 * HOURS)], 0.0, id="asked back in time"),
+        pytest.param(NOW - 72 * HOURS, [("refund_granted", 48 * HOURS)], 0.0, id="paid back in time"),
+        pytest.param(NOW - 72 * HOURS, [("refund_requested", 48 * HOURS + TICK)], 0.5, id="asked back later"),
+        pytest.param(NOW - 72 * HOURS, [("order_completed", 60 * HOURS)], 0.0, id="it has arrived"),
+    ],
+)
+async def test_an_order_that_has_not_left_when_its_time_is_over_is_late(
+    url: str, add: Add, paid: datetime, then: list[tuple[str, timedelta]], rate: float
+) -> None:
+    """Twenty orders whose parcels left in time, and twenty of which the case tells."""
+    found = parcels("shop", 0, 20)
+    for n in range(20):
+        order = {"order_id": f"case-{n}", "shop_id": "shop"}
+        found.append(event(f"case-p{n}", "b", "order_paid", paid, amount_fen=1, **order))
+        found += [event(f"case-{kind}-{n}", "b", kind, paid + after, **order) for kind, after in then]
+    await add(found)
+    await swept(url, 'version = "x"')
+    (measured,) = await rows(url, "SELECT late_ship_rate FROM shop_figures")
+    assert measured == (rate,)
+
+
+@pytest.mark.parametrize(("goods", "rate"), [("physical", 1.0), ("customized", 1.0), ("virtual", None)])
+async def test_a_shop_that_never_sends_is_late_with_everything_but_virtual_goods(
+    url: str, add: Add, goods: str, rate: float | None
+) -> None:
+    paid = ASKED_AT - timedelta(days=9)
+    order = {"shop_id": "never", "amount_fen": 1, "goods_type": goods}
+    never = [event(f"n{n}", "b", "order_paid", paid, order_id=f"n{n}", **order) for n in range(20)]
+    await add(never)
+    await swept(url, 'version = "x"')
+    query = "SELECT late_ship_rate FROM shop_figures WHERE shop_id = 'never'"
+    assert await rows(url, query) == [(None,)], "a log that tells of no parcel says nothing of any"
+    await add(parcels("other", 0, 1))
+    await swept(url, 'version = "x"')
+    assert await rows(url, query) == [(rate,)]
+
+
 @pytest.mark.parametrize(
     ("shop", "unknown", "codes"),
     [
@@ -206,3 +255,46 @@ async def test_a_policy_scopes_by_what_was_measured_of_the_shop(
     assert failed(answer) == codes
     ((kept,),) = await rows(url, "SELECT record FROM decisions")
     assert b'"shop_evidence":{"late_ship_rate":' in kept
+
+
+async def test_what_sweeps_change_is_counted_in_the_metrics_of_the_service(
+    app: FastAPI, headers: dict[str, str], add: Add, url: str
+) -> None:
+    async with client_of(app, headers) as client:
+        before = (await client.get("/metrics")).text
+        assert "buyer_tier_sweep_finished_timestamp_seconds" not in before
+        for n in range(2):
+            await add([event(f"bad-{n}", f"bad-{n}", "abuse_confirmed", ASKED_AT, reason="a test")])
+            await swept(url, 'version = "x"')
+        text = (await client.get("/metrics")).text
+    changed = '{from_state="new",rule="abuse_confirmed",to_state="revoked"} 2.0'
+    assert f"buyer_tier_sweep_standing_changes_total{changed}" in text
+    ended = float(text.split("\nbuyer_tier_sweep_finished_timestamp_seconds ")[1].split()[0])
+    assert abs(ended - time.time()) < 3600
+
+
+async def test_of_a_sweep_that_was_broken_off_exactly_what_it_moved_is_counted(
+    app: FastAPI, headers: dict[str, str], add: Add, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add([event(f"e-{n}", f"bad-{n}", "abuse_confirmed", ASKED_AT, reason="a test") for n in range(5)])
+    monkeypatch.setattr("serving.sweeping.BUYERS_AT_ONCE", 2)
+
+    class Away(list[tuple[int, int]]):
+        def append(self, step: tuple[int, int]) -> None:
+            if step[0] == 4:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await swept(url, 'version = "x"', seen=Away())
+    moved = await rows(url, "SELECT count(*) FROM standing_transitions")
+    async with client_of(app, headers) as client:
+        text = (await client.get("/metrics")).text
+        assert (
+            'sweep_standing_changes_total{from_state="new",rule="abuse_confirmed",to_state="revoked"} 4.0'
+            in text
+        )
+        assert "buyer_tier_sweep_finished_timestamp_seconds" not in text
+        assert moved == [(4,)]
+        assert (await swept(url, 'version = "x"'))["transitions"] == 1
+        text = (await client.get("/metrics")).text
+    assert 'rule="abuse_confirmed",to_state="revoked"} 5.0' in text
