@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import starmap
 from pathlib import Path
 from typing import Final
 
@@ -79,6 +80,7 @@ def turns_of(
         buyers = buyer_evidences(piece, score=score)
         for at in range(0, len(piece), AT_ONCE):
             some, start = slice(at, at + AT_ONCE), first + at
-            rows = requests.slice(start, len(piece[some]))
-            known = zip(as_requests(rows), as_evidences(rows), buyers[some], piece[some], strict=True)
-            yield [Turn(place, *turn) for place, turn in enumerate(known, start)]
+            rows = requests.slice(start, len(buyers[some]))
+            places = range(start, start + len(rows))
+            known = zip(places, as_requests(rows), as_evidences(rows), buyers[some], strict=True)
+            yield list(starmap(Turn, known))
