@@ -55,7 +55,7 @@ def main() -> None:
     real = next((drawn for drawn in found if drawn.dataset == RETAIL), None)
     markets = [drawn for drawn in found if drawn.dataset != RETAIL]
     whole = together(MARKETS, markets) if markets else None
-    verdicts = bars(real, whole) if OURS in [m.name for m in chosen[real_minutes]] else []
+    verdicts = bars(real, whole)
     tables = [page.means(drawn) for drawn in (real, whole) if drawn]
     tables += [page.by_snapshot(drawn, m) for drawn in (real, whole) if drawn for m in RANKING]
     tables += [page.verdicts(verdicts)]
