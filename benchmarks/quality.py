@@ -29,7 +29,7 @@ from benchmarks.quality_curves import curves, plot
 from benchmarks.quality_curves import tables as curve_tables
 from benchmarks.quality_data import RETAIL, Trial, market_names, market_trial, retail_file, retail_trials
 from benchmarks.quality_measures import Drawn, draw, together
-from benchmarks.quality_methods import OURS, Budget, Method, methods
+from benchmarks.quality_methods import Budget, Method, methods
 
 OUT: Final = Path("build/bench/quality.json")
 QUICK: Final = bool(os.environ.get("BENCH_QUICK"))
