@@ -87,7 +87,10 @@ class ShopLimits:
     """The measured quality that a shop must have for automatic refunds of its orders (notice 1.7.2)."""
 
     max_late_ship_rate: float | None = setting(
-        None, "Greatest share of orders shipped later than promised.", low=0.0, high=1.0
+        None,
+        "Greatest share of orders shipped later than promised, or overdue and not shipped.",
+        low=0.0,
+        high=1.0,
     )
     max_tracking_lag_p90_hours: float | None = setting(
         None,

@@ -87,7 +87,7 @@ class ShopEvidence:
     Attributes
     ----------
     late_ship_rate : float or None
-        Share of orders shipped later than promised, 0 to 1.
+        Share of orders shipped later than promised, or overdue and not shipped, 0 to 1.
     tracking_lag_p90_hours : float or None
         90th percentile of the hours from handing a parcel over to entering its tracking number.
     dispute_rate : float or None

@@ -20,28 +20,40 @@ LEAST_ORDERS: Final = 20
 """A figure that rests on fewer is not known."""
 MEASURE: Final = f"""
 WITH recent AS MATERIALIZED (
-    SELECT buyer_id, kind, occurred_at, recorded_at, order_id, shop_id FROM events
+    SELECT buyer_id, kind, occurred_at, recorded_at, order_id, shop_id, goods_type FROM events
     WHERE recorded_at >= $1::timestamptz - interval '{WINDOW_DAYS} days' AND recorded_at < $1
-    AND kind IN ('order_paid', 'order_shipped', 'dispute_opened') AND order_id IS NOT NULL
+    AND kind IN ('order_paid', 'order_shipped', 'order_completed', 'refund_requested', 'refund_granted',
+        'dispute_opened') AND order_id IS NOT NULL
 ), paid AS (
-    SELECT shop_id, buyer_id, order_id, min(occurred_at) AS paid_at FROM recent
-    WHERE kind = 'order_paid' AND shop_id IS NOT NULL GROUP BY 1, 2, 3
+    SELECT shop_id, buyer_id, order_id, min(occurred_at) + interval '{PROMISED_HOURS} hours' AS due_at,
+        bool_or(goods_type = 'virtual') IS TRUE AS virtual
+    FROM recent WHERE kind = 'order_paid' AND shop_id IS NOT NULL GROUP BY 1, 2, 3
 ), shipped AS (
     SELECT buyer_id, order_id, min(occurred_at) AS left_at, min(recorded_at) AS told_at FROM recent
     WHERE kind = 'order_shipped' GROUP BY 1, 2
+), ended AS (
+    SELECT buyer_id, order_id, bool_or(kind = 'order_completed') AS arrived,
+        min(occurred_at) FILTER (WHERE kind <> 'order_completed') AS undone_at
+    FROM recent WHERE kind IN ('order_completed', 'refund_requested', 'refund_granted') GROUP BY 1, 2
 ), disputed AS (
     SELECT DISTINCT buyer_id, order_id, true AS was FROM recent WHERE kind = 'dispute_opened'
+), judged AS (
+    SELECT shop_id, left_at, told_at, was, left_at > due_at AS left_late,
+        left_at IS NULL AND due_at < $1 AND NOT virtual AND arrived IS NOT TRUE
+            AND (undone_at IS NULL OR undone_at > due_at) AND EXISTS (SELECT FROM shipped) AS overdue
+    FROM paid LEFT JOIN shipped USING (buyer_id, order_id) LEFT JOIN ended USING (buyer_id, order_id)
+    LEFT JOIN disputed USING (buyer_id, order_id)
 ), counted AS (
     SELECT shop_id, count(*) AS orders, count(left_at) AS parcels,
-        count(*) FILTER (WHERE left_at > paid_at + interval '{PROMISED_HOURS} hours') AS late,
+        count(*) FILTER (WHERE left_late OR overdue) AS late,
+        count(*) FILTER (WHERE left_at IS NOT NULL OR overdue) AS timed,
         percentile_cont(0.9) WITHIN GROUP (ORDER BY extract(epoch FROM told_at - left_at) / 3600)
             AS tracking_lag_p90_hours,
         count(was) AS disputes
-    FROM paid LEFT JOIN shipped USING (buyer_id, order_id) LEFT JOIN disputed USING (buyer_id, order_id)
-    GROUP BY 1
+    FROM judged GROUP BY 1
 ), fresh AS (
     SELECT shop_id, orders,
-        CASE WHEN parcels >= {LEAST_ORDERS} THEN late::float8 / parcels END AS late_ship_rate,
+        CASE WHEN timed >= {LEAST_ORDERS} THEN late::float8 / timed END AS late_ship_rate,
         CASE WHEN parcels >= {LEAST_ORDERS} THEN tracking_lag_p90_hours END AS tracking_lag_p90_hours,
         CASE WHEN orders >= {LEAST_ORDERS} THEN disputes::float8 / orders END AS dispute_rate
     FROM counted
@@ -58,8 +70,11 @@ WITH recent AS MATERIALIZED (
 )
 SELECT count(*) FROM kept
 """
-"""Orders paid in the window: those whose parcel left late, of those that left; the hours from a parcel's
-leaving to its tracking number being known; those in dispute. A shop without any is forgotten."""
+"""Orders paid in the window. Late are those whose parcel left after the promised time or, that time being
+over, has not left; they are counted of those that left and those overdue. Never overdue is what is virtual or
+has arrived, what the buyer asked to undo by then, and anything in a log that tells of no parcel at all. Then
+the hours from a parcel's leaving to its tracking number being known, and the orders in dispute. A shop
+without any order is forgotten."""
 READ: Final = """
 SELECT shop_id, late_ship_rate, tracking_lag_p90_hours, dispute_rate FROM shop_figures
 WHERE shop_id = ANY($1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -180,6 +180,54 @@ async def test_shops_are_measured_from_the_log(url: str, add: Add) -> None:
     ]
     await swept(url, 'version = "x"', days=200)
     assert await rows(url, "SELECT FROM shop_figures") == [], "a shop without orders is forgotten"
+
+
+HOURS = timedelta(hours=1)
+TICK = timedelta(microseconds=1)
+
+
+@pytest.mark.parametrize(
+    ("paid", "then", "rate"),
+    [
+        pytest.param(NOW - 48 * HOURS - TICK, [], 0.5, id="its time is over and it has not left"),
+        pytest.param(NOW - 48 * HOURS, [], 0.0, id="its time ends now"),
+        pytest.param(NOW - 72 * HOURS, [("order_shipped", 48 * HOURS)], 0.0, id="it left in time"),
+        pytest.param(NOW - 72 * HOURS, [("order_shipped", 48 * HOURS + TICK)], 0.5, id="it left too late"),
+        pytest.param(NOW - 72 * HOURS, [("refund_requested", 48 * HOURS)], 0.0, id="asked back in time"),
+        pytest.param(NOW - 72 * HOURS, [("refund_granted", 48 * HOURS)], 0.0, id="paid back in time"),
+        pytest.param(NOW - 72 * HOURS, [("refund_requested", 48 * HOURS + TICK)], 0.5, id="asked back later"),
+        pytest.param(NOW - 72 * HOURS, [("order_completed", 60 * HOURS)], 0.0, id="it has arrived"),
+    ],
+)
+async def test_an_order_that_has_not_left_when_its_time_is_over_is_late(
+    url: str, add: Add, paid: datetime, then: list[tuple[str, timedelta]], rate: float
+) -> None:
+    """Twenty orders whose parcels left in time, and twenty of which the case tells."""
+    found = parcels("shop", 0, 20)
+    for n in range(20):
+        order = {"order_id": f"case-{n}", "shop_id": "shop"}
+        found.append(event(f"case-p{n}", "b", "order_paid", paid, amount_fen=1, **order))
+        found += [event(f"case-{kind}-{n}", "b", kind, paid + after, **order) for kind, after in then]
+    await add(found)
+    await swept(url, 'version = "x"')
+    (measured,) = await rows(url, "SELECT late_ship_rate FROM shop_figures")
+    assert measured == (rate,)
+
+
+@pytest.mark.parametrize(("goods", "rate"), [("physical", 1.0), ("customized", 1.0), ("virtual", None)])
+async def test_a_shop_that_never_sends_is_late_with_everything_but_virtual_goods(
+    url: str, add: Add, goods: str, rate: float | None
+) -> None:
+    paid = ASKED_AT - timedelta(days=9)
+    order = {"shop_id": "never", "amount_fen": 1, "goods_type": goods}
+    never = [event(f"n{n}", "b", "order_paid", paid, order_id=f"n{n}", **order) for n in range(20)]
+    await add(never)
+    await swept(url, 'version = "x"')
+    query = "SELECT late_ship_rate FROM shop_figures WHERE shop_id = 'never'"
+    assert await rows(url, query) == [(None,)], "a log that tells of no parcel says nothing of any"
+    await add(parcels("other", 0, 1))
+    await swept(url, 'version = "x"')
+    assert await rows(url, query) == [(rate,)]
 
 
 @pytest.mark.parametrize(
