@@ -14,9 +14,11 @@ from decisions.request import GoodsType
 from features.files import claimed, replacing
 from features.scan import Log
 
+from .again import again_of
 from .budget import FOLDER, changes, verdict
 from .caveats import caveats_of
 from .figures import Scene
+from .fitting import Fit
 from .history import read_history
 from .judged import Buyers, judge
 from .outcomes import outcomes_of
@@ -24,6 +26,7 @@ from .page import page_of
 from .replay import Models, OnMonth, Run, compute_features, replay
 from .report import plain, report_of
 from .run_record import Inputs, begin
+from .teaching import Task
 from .truth import Truth
 
 PAGE: Final = "report.html"
@@ -51,6 +54,10 @@ class Order:
         What orders hold of which the log does not say it.
     seed : int
         Of the intervals.
+    task : str
+        What the models learned. After `cancellation` a request's outcome is whether its buyer cancels again.
+    fit : Fit, optional
+        How `policies` were fitted to the log.
     """
 
     log: Log
@@ -62,6 +69,8 @@ class Order:
     budget: float | None = None
     goods: GoodsType | None = None
     seed: int = 0
+    task: Task = "abuse"
+    fit: Fit | None = None
     memory: int | None = None
 
 
@@ -96,6 +105,8 @@ def backtest(
         scene = _scene(run, order)
         said = [*caveats, *caveats_of(history, scene.outcomes, order.policies, assumed_goods=order.goods)]
         report = report_of(run, scene, inputs=asdict(inputs), caveats=said)
+        if order.fit is not None:
+            report["fitted"] = order.fit.said(order.policies)
         if order.budget is not None:
             on_step("looking for the cheapest change")
             report["budget"] = _cheapest(run, scene, models, order, on_month)
@@ -108,7 +119,8 @@ def _scene(run: Run, order: Order) -> Scene:
     outcomes = outcomes_of(run.history)
     buyers = Buyers.of(run.history, order.truth)
     judged = [judge(run, policy, outcomes, buyers) for policy in run.policies]
-    return Scene.of(run.history, outcomes, buyers, judged, seed=order.seed)
+    again = again_of(order.log, run.history) if order.task == "cancellation" else None
+    return Scene.of(run.history, outcomes, buyers, judged, outcome=again, seed=order.seed)
 
 
 def _cheapest(run: Run, scene: Scene, models: Models, order: Order, on_month: OnMonth) -> dict[str, Any]:
@@ -118,7 +130,7 @@ def _cheapest(run: Run, scene: Scene, models: Models, order: Order, on_month: On
     replay(with_changes, models, on_month=on_month)
     outcomes, buyers = scene.outcomes, scene.buyers
     judged = [scene.judged[0], *(judge(with_changes, c.policy, outcomes, buyers) for c in tried)]
-    beside = Scene.of(run.history, outcomes, buyers, judged, seed=order.seed)
+    beside = Scene.of(run.history, outcomes, buyers, judged, outcome=scene.outcome, seed=order.seed)
     found: dict[str, Any] = plain(verdict(beside, tried, budget=order.budget))
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +26,8 @@ from .instants import instant, micros
 from .known import Answered, Known, Turn
 
 Moves = list[tuple[str, Transition]]
+_NO_VECTOR: Final = np.empty(0)
+"""Decisions are kept without the vectors, which are the run's features."""
 
 
 class Loop:
@@ -54,7 +57,7 @@ class Loop:
         buyer_id, at = request.buyer_id, request.requested_at
         heard, ahead = self._heard(turn), self._ahead
         ahead.used = self._used(turn)
-        buyer = BuyerAssessment(buyer_id, at, turn.vector, turn.buyer)
+        buyer = BuyerAssessment(buyer_id, at, _NO_VECTOR, turn.buyer)
         evidence = Evidence(buyer, self._order(turn), None, heard, model)
         _, row = decide_next(request, evidence, ahead, decided_at=at, digest=b"")
         for moved in ahead.standings.drained():

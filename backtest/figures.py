@@ -8,6 +8,8 @@ from typing import Final
 
 import numpy as np
 
+from . import again
+from .again import Again
 from .bootstrap import Figure, Floats, Sums, median_of
 from .history import History
 from .judged import Buyers, Judged
@@ -51,30 +53,51 @@ class Scene:
     buyers: Buyers
     judged: Sequence[Judged]
     sums: Sums
+    outcome: Again | None = None
 
     @classmethod
     def of(
-        cls, history: History, outcomes: Outcomes, buyers: Buyers, judged: Sequence[Judged], *, seed: int = 0
+        cls,
+        history: History,
+        outcomes: Outcomes,
+        buyers: Buyers,
+        judged: Sequence[Judged],
+        *,
+        outcome: Again | None = None,
+        seed: int = 0,
     ) -> Scene:
-        """Add everything up by buyer."""
+        """Add everything up by buyer; ``outcome`` where that is who cancels again."""
         columns = {
             f"{n}/{name}": values
             for n, one in enumerate(judged)
-            for name, values in (*_by_request(outcomes, buyers, one), *_by_buyer(buyers, one))
+            for name, values in (
+                *_by_request(outcomes, buyers, one),
+                *_by_buyer(buyers, one),
+                *_by_outcome(outcomes, buyers, one, outcome),
+            )
         }
-        return cls(history, outcomes, buyers, judged, Sums(columns, seed=seed))
+        return cls(history, outcomes, buyers, judged, Sums(columns, seed=seed), outcome)
 
     @property
     def served(self) -> str:
         """Which ratio says whom a policy serves: the honest, where it is known who they are."""
+        if self.outcome is not None:
+            return "not_again_served"
         return "auto_share_in_scope" if self.buyers.truth is None else "good_served"
+
+    @property
+    def cost(self) -> str:
+        """Which ratio says what that costs."""
+        return "worst_loss_rate" if self.outcome is None else "again_of_auto"
 
     def figures(self, n: int) -> dict[str, Figure]:
         """Give the figures of the n-th policy."""
         told = self.buyers.truth is not None
-        totals = (*TOTALS, *(TOTALS_OF_TRUTH if told else ()))
+        totals = (*TOTALS, *(TOTALS_OF_TRUTH if told else ()), *(again.TOTALS if self.outcome else ()))
         found = {name: self.sums.total(f"{n}/{name}") for name in totals}
         found |= {name: self.sums.ratio(f"{n}/{a}", f"{n}/{b}") for name, (a, b) in self.ratios.items()}
+        if not self.outcomes.knows_waiting:
+            found["hours_saved"] = Figure(None)
         return found | (_medians(self.buyers, self.judged[n], self.outcomes) if told else {})
 
     def gaps(self, n: int) -> dict[str, Figure]:
@@ -87,7 +110,8 @@ class Scene:
     @property
     def ratios(self) -> dict[str, tuple[str, str]]:
         """The ratios that can be told here: name, part and whole."""
-        return RATIOS | (RATIOS_OF_TRUTH if self.buyers.truth is not None else {})
+        of_truth = RATIOS_OF_TRUTH if self.buyers.truth is not None else {}
+        return RATIOS | of_truth | (again.RATIOS if self.outcome else {})
 
 
 def _by_request(o: Outcomes, buyers: Buyers, one: Judged) -> Iterator[tuple[str, Floats]]:
@@ -115,6 +139,13 @@ def _by_request(o: Outcomes, buyers: Buyers, one: Judged) -> Iterator[tuple[str,
     yield "abuser_before", add(o.before & bad)
     yield "abuser_auto", add(auto & bad)
     yield "abuser_auto_fen", add(np.where(auto & bad, fen, 0))
+
+
+def _by_outcome(
+    o: Outcomes, buyers: Buyers, one: Judged, found: Again | None
+) -> Iterator[tuple[str, Floats]]:
+    if found is not None:
+        yield from ((name, buyers.summed(of)) for name, of in found.counted(o.before, one.auto))
 
 
 def _by_buyer(buyers: Buyers, one: Judged) -> Iterator[tuple[str, Floats]]:

@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
-
 from decisions.caps import Fact
 from decisions.request import BuyerEvidence, OrderEvidence, RefundRequest
 from decisions.standing import Signal
@@ -25,7 +22,6 @@ class Turn:
     request: RefundRequest
     order: OrderEvidence
     buyer: BuyerEvidence
-    vector: npt.NDArray[np.float64]
 
 
 class Known(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import starmap
 from pathlib import Path
 from typing import Final
 
@@ -43,42 +44,38 @@ def months_of(requests: pa.Table) -> list[Month]:
 
 
 class Vectors:
-    """Feature vectors of a history's requests, read from their file a piece at a time, in order."""
+    """Feature vectors of a history's requests, read from their file in order."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._read: tuple[int, Matrix] | None = None
+        self._read: tuple[int, list[npt.NDArray[np.float64]]] | None = None
 
     def pieces(self, start: int, stop: int) -> Iterator[tuple[int, Matrix]]:
-        """Yield pieces of rows ``[start, stop)`` with the place of their first."""
+        """Yield rows ``[start, stop)``, at most `AT_ONCE` at a time, with the place of their first."""
         at = 0
         with pq.ParquetFile(self._path) as file:
             for group in range(file.num_row_groups):
                 rows = file.metadata.row_group(group).num_rows
                 low, high = max(start, at), min(stop, at + rows)
-                if low < high:
-                    yield low, self._group(file, group)[low - at : high - at]
+                for place in range(low, high, AT_ONCE):
+                    some = slice(place - at, min(place + AT_ONCE, high) - at)
+                    yield place, np.column_stack([c[some] for c in self._columns(file, group)])
                 at += rows
 
-    def _group(self, file: pq.ParquetFile, group: int) -> Matrix:
+    def _columns(self, file: pq.ParquetFile, group: int) -> list[npt.NDArray[np.float64]]:
         """Read a group of rows; the last one is kept, since months share them."""
         if self._read is None or self._read[0] != group:
-            self._read = group, _matrix(file.read_row_group(group))
+            table = file.read_row_group(group)
+            self._read = group, [table[name].to_numpy() for name in CATALOG.names]
         return self._read[1]
-
-
-def _matrix(table: pa.Table) -> Matrix:
-    return np.column_stack([table[name].to_numpy() for name in CATALOG.names])
 
 
 def turns_of(
     requests: pa.Table, vectors: Vectors, month: Month, *, score: BuyerScore
 ) -> Iterator[list[Turn]]:
     """Make the turns of a month, some at a time: requests, evidence of orders, scored vectors."""
-    for first, piece in vectors.pieces(month.start, month.stop):
+    for start, piece in vectors.pieces(month.start, month.stop):
+        rows, places = requests.slice(start, len(piece)), range(start, start + len(piece))
         buyers = buyer_evidences(piece, score=score)
-        for at in range(0, len(piece), AT_ONCE):
-            some, start = slice(at, at + AT_ONCE), first + at
-            rows = requests.slice(start, len(piece[some]))
-            known = zip(as_requests(rows), as_evidences(rows), buyers[some], piece[some], strict=True)
-            yield [Turn(place, *turn) for place, turn in enumerate(known, start)]
+        known = zip(places, as_requests(rows), as_evidences(rows), buyers, strict=True)
+        yield list(starmap(Turn, known))

@@ -80,6 +80,11 @@ class Outcomes:
     knows_shipping: bool = True
 
     @property
+    def knows_waiting(self) -> bool:
+        """Tell whether any answer came later than its question: otherwise the log keeps one time for both."""
+        return bool((self.answered_us > 0).any())
+
+    @property
     def by_person(self) -> Bools:
         """Answered by a merchant or an agent, or taken back while one looked at it."""
         return (self.answered_us >= 0) & ~self.auto

@@ -54,6 +54,18 @@ OF_TRUTH: Final = (
     ("good_restricted_by_rules", "… by the policy's own rules", "count"),
     ("good_days_each", "… for how many days, median", "days"),
 )
+OF_CANCELLATION: Final = (
+    ("told", "requests before shipment of which it is known whether the buyer cancels again", "count"),
+    ("told_auto", "… refunded at once", "count"),
+    ("again_share", "share of them whose buyer cancels again", "share"),
+    ("again_of_auto", "… of those refunded at once", "share"),
+    ("again_of_review", "… of those left to a person", "share"),
+    ("again_of_small", "… of as many, chosen by the fewest items of the order alone", "share"),
+    ("not_again_served", "refunded at once of those whose buyer does not cancel again", "share"),
+    ("again_served", "refunded at once of those whose buyer does", "share"),
+    ("asked_too_late", "not known: the log ends too soon after the request", "count"),
+    ("not_ordered", "not known: the buyer did not order again in time", "count"),
+)
 ALONE: Final = {
     "auto_share": "refunded automatically, share of all requests",
     "auto_share_in_scope": "refunded automatically, share of those before shipment",
@@ -66,12 +78,23 @@ ALONE: Final = {
     "worst_fen": "loss before shipment in the worst case, yuan",
     "unknown": "requests whose loss is not known",
     "caught": "abusers restricted or revoked",
+    "again_of_auto": "share of the refunds at once whose buyer cancels again",
+    "again_of_review": "… of what is left to a person",
+    "not_again_served": "refunded at once of those whose buyer does not cancel again",
     "caught_by_rules": "… by the policy's own rules, not by the log's confirmations",
     "caught_by_rules_share": "share of abusers restricted or revoked by the policy's own rules",
     "revocation_precision": "share of the revoked who abuse",
 }
 """Words of figures that are shown without the row above them."""
-COMPARED: Final = ("auto_share", "good_served", "abuser_served", "worst_loss_rate", "caught_by_rules_share")
+COMPARED: Final = (
+    "auto_share",
+    "good_served",
+    "abuser_served",
+    "worst_loss_rate",
+    "caught_by_rules_share",
+    "again_of_auto",
+    "not_again_served",
+)
 
 
 def page_of(report: dict[str, Any]) -> str:
@@ -91,8 +114,8 @@ def page_of(report: dict[str, Any]) -> str:
 
 def rows_of(report: dict[str, Any]) -> list[tuple[str, str, str]]:
     """List the figures that a report has: name, words, unit."""
-    rows = (*FIGURES, *(OF_TRUTH if report["has_truth"] else ()))
-    return [row for row in rows if report["has_truth"] or row[0] not in ("good_served", "abuser_served")]
+    told = report["policies"][0]["figures"]
+    return [row for row in (*FIGURES, *OF_TRUTH, *OF_CANCELLATION) if row[0] in told]
 
 
 def said(figure: dict[str, Any] | None, unit: str) -> str:

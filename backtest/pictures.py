@@ -15,12 +15,27 @@ INK: Final = "#1f2a37"
 GREY: Final = "#9aa5b1"
 COLORS: Final = ("#2f6f9f", "#d1622b", "#4a8f5c", "#8a5fa8", "#b59a2c", "#5c6b7a", "#a83c5c", "#3ca8a0")
 MOST_TICKS: Final = 6
+PLANE: Final = {
+    "worst_loss_rate": (
+        "Good buyers served against money lost",
+        "lost per automatically refunded yuan, worst case",
+        "share of {who}\nbefore shipment refunded at once",
+    ),
+    "again_of_auto": (
+        "Who does not cancel again served, against who does",
+        "share of the refunds at once whose buyer cancels again",
+        "share of the requests whose buyer does not\ncancel again refunded at once",
+    ),
+}
+"""The front's title and axes, by what it costs."""
 Draw = Callable[[Axes, dict[str, Any]], None]
 
 
 def pictures(report: dict[str, Any]) -> dict[str, str]:
     """Draw a report; each picture as text that a page can carry (base64 of a PNG)."""
-    draws: dict[str, Draw] = {"front": _front, "share": _share, "lost": _lost, "waited": _waited}
+    draws: dict[str, Draw] = {"front": _front, "share": _share}
+    draws |= {"lost": _lost} if report["history"]["knows_shipping"] else {}
+    draws |= {"waited": _waited} if report["history"]["knows_waiting"] else {}
     if report["has_truth"]:
         draws |= {"caught": _caught, "paid": _paid}
     return {name: _drawn(report, draw, 6.2 if name == "front" else 4.6) for name, draw in draws.items()}
@@ -40,7 +55,8 @@ def _title(axes: Axes, text: str) -> None:
 
 
 def _front(axes: Axes, report: dict[str, Any]) -> None:
-    _title(axes, "Good buyers served against money lost (left and up is better)")
+    title, along, up = PLANE[report["cost_is"]]
+    _title(axes, f"{title} (left and up is better)")
     on = sorted((p["loss"]["value"], p["served"]["value"]) for p in report["front"] if p["on_front"])
     axes.plot([x for x, _ in on], [y for _, y in on], color=GREY, linewidth=1, zorder=0)
     for point, color in zip(report["front"], COLORS * len(report["front"]), strict=False):
@@ -52,17 +68,13 @@ def _front(axes: Axes, report: dict[str, Any]) -> None:
                 ends = [figure["low"], figure["high"]]
                 axes.plot(*((ends, [y, y]) if axis == "x" else ([x, x], ends)), color=color, alpha=0.45)
         axes.plot(x, y, "o", color=color, markersize=7, label=point["version"])
-    axes.set_xlabel("lost per automatically refunded yuan, worst case", fontsize=8)
-    axes.set_ylabel(_served_words(report), fontsize=8)
+    who = "honest buyers' requests" if report["has_truth"] else "requests"
+    axes.set_xlabel(along, fontsize=8)
+    axes.set_ylabel(up.format(who=who), fontsize=8)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     if not all(point["nobody"] for point in report["front"]):
         axes.legend(frameon=False, fontsize=8)
-
-
-def _served_words(report: dict[str, Any]) -> str:
-    who = "honest buyers' requests" if report["has_truth"] else "requests"
-    return f"share of {who}\nbefore shipment refunded at once"
 
 
 def _lines(axes: Axes, report: dict[str, Any], value: str, scale: float = 1.0) -> None:

@@ -34,7 +34,7 @@ def report_of(run: Run, scene: Scene, *, inputs: dict[str, Any], caveats: Sequen
     history, outcomes = run.history, scene.outcomes
     figures = [scene.figures(n) for n in range(len(scene.judged))]
     points = [
-        (one.policy.version, found[scene.served], found["worst_loss_rate"])
+        (one.policy.version, found[scene.served], found[scene.cost])
         for one, found in zip(scene.judged, figures, strict=True)
     ]
     found: dict[str, Any] = plain(
@@ -51,9 +51,12 @@ def report_of(run: Run, scene: Scene, *, inputs: dict[str, Any], caveats: Sequen
                 "before_shipment": int(outcomes.before.sum()),
                 "auto": int((outcomes.before & outcomes.auto).sum()),
                 "found_shipped": int((outcomes.before & outcomes.found_shipped).sum()),
+                "knows_shipping": outcomes.knows_shipping,
+                "knows_waiting": outcomes.knows_waiting,
             },
             "has_truth": scene.buyers.truth is not None,
             "served_is": scene.served,
+            "cost_is": scene.cost,
             "policies": [_policy(run, scene, n, figures[n]) for n in range(len(scene.judged))],
             "front": front(points),
             "swaps": [swapped(scene, n) for n in range(1, len(scene.judged))],

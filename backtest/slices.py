@@ -17,6 +17,7 @@ from .outcomes import HOUR_US
 
 BANDS_FEN: Final = (0, 10_000, 20_000, 30_000)
 MOST_SLICES: Final = 12
+MOSTLY: Final = 0.5
 A_DAY: Final = timedelta(days=1)
 
 
@@ -45,16 +46,26 @@ def _is_whole(history: History, month: str) -> bool:
 def by_slice(scene: Scene, n: int) -> dict[str, list[dict[str, Any]]]:
     """Give the figures of requests alike: by amount, category, goods, tier."""
     requests = scene.history.requests
-    band = np.searchsorted(BANDS_FEN, requests["paid_amount_fen"].to_numpy(), side="right") - 1
-    words = [f"{a // 100}–{b // 100} yuan" for a, b in pairwise(BANDS_FEN)]
-    bands = np.array([*words, f"{BANDS_FEN[-1] // 100} yuan and more"], dtype=object)[band]
     columns = {
-        "amount": bands,
+        "amount": _bands(requests["paid_amount_fen"].to_numpy()),
         "category": pc.fill_null(requests["category_id"], "none").to_numpy(zero_copy_only=False),
         "goods": requests["goods_type"].to_numpy(zero_copy_only=False),
         "tier": scene.judged[n].tier,
     }
     return {name: _groups(scene, n, values, name)[:MOST_SLICES] for name, values in columns.items()}
+
+
+def _bands(fen: npt.NDArray[np.int64]) -> npt.NDArray[np.object_]:
+    """Name the band of each amount: those of the notice, or quarters where most lie above its cap."""
+    edges = list(BANDS_FEN)
+    if len(fen) and np.mean(fen >= BANDS_FEN[-1]) > MOSTLY:
+        edges = [
+            0,
+            *np.unique(np.quantile(fen, (0.25, 0.5, 0.75)).astype(np.int64) // 10_000 * 10_000 + 10_000),
+        ]
+    words = [f"{a // 100:,}–{b // 100:,} yuan" for a, b in pairwise(edges)]
+    names = np.array([*words, f"{edges[-1] // 100:,} yuan and more"], dtype=object)
+    return np.asarray(names[np.searchsorted(edges, fen, side="right") - 1])
 
 
 def _groups(scene: Scene, n: int, keys: npt.NDArray[Any], name: str) -> list[dict[str, Any]]:

@@ -19,15 +19,11 @@ from features.events import SCHEMA
 from features.files import replacing
 from features.scan import Log, batches
 from models.buyer_score import BuyerScore
-from training.examination import fitted, lesson_of
-from training.findings import findings_of
 from training.fit import OneClassOnly
-from training.labels import AbuseLabel
 from training.splits import NoMatureSnapshot
-from training.window import newest_window
 
-from .replay import Scorer
 from .span import refuse_late, span_of
+from .teaching import TEACH, Task
 
 FOLDER: Final = "models"
 OnModel = Callable[[str], None]
@@ -41,6 +37,7 @@ class Trained:
     version: str
     guaranteed_cut_off: float | None
     known_until: str
+    base_rate: float
     catalog_version: str | None = CATALOG.version
 
 
@@ -59,6 +56,8 @@ class WalkForward:
     seed : int
     proves : bool
         Whether a policy asks for the cut-off that each model proves.
+    task : str
+        What the models learn.
     """
 
     def __init__(
@@ -68,9 +67,11 @@ class WalkForward:
         *,
         seed: int = 0,
         proves: bool = False,
+        task: Task = "abuse",
         on_model: OnModel = lambda _: None,
     ) -> None:
         self._known, self._folder, self._seed, self._proves = known, out / FOLDER, seed, proves
+        self._teach = TEACH[task]
         self._on_model = on_model
 
     def first(self, months: Sequence[str]) -> str:
@@ -91,7 +92,7 @@ class WalkForward:
         raise BadInput(f"no month can be decided by a model of its own time: {lacking}")
 
     @lru_cache(maxsize=2)  # noqa: B019 - lives as long as one run
-    def of(self, month: str) -> Scorer:
+    def of(self, month: str) -> Trained:
         """Give the model of a month; NoMatureSnapshot if nothing could be learned by then."""
         folder = self._folder / month
         if not (folder / "about.json").exists():
@@ -103,6 +104,7 @@ class WalkForward:
             version=f"walk-{month}",
             guaranteed_cut_off=about["guaranteed_cut_off"],
             known_until=about["known_until"],
+            base_rate=about["base_rate"],
         )
 
     def _events(self) -> pa.Table:
@@ -117,17 +119,13 @@ class WalkForward:
 
     def _train(self, month: str, folder: Path) -> None:
         until = datetime.fromisoformat(f"{month}-01").replace(tzinfo=UTC)
-        label = AbuseLabel()
-        window = newest_window(self._events(), label=label, seed=self._seed, until=until)
-        lesson = lesson_of(window, label=label, seed=self._seed)
-        score = fitted(lesson)
-        cut_off = None
-        if self._proves:
-            train, test = lesson.learned, lesson.judged
-            found = findings_of(window.log, score=score, train=train, test=test, label=label, seed=self._seed)
-            cut_off = found.guarantee.cut_off
-        score.save(folder / "score")
-        about = {"guaranteed_cut_off": cut_off, "known_until": window.complete_at.isoformat()}
+        taught = self._teach(self._events(), until=until, seed=self._seed, proves=self._proves)
+        taught.score.save(folder / "score")
+        about = {
+            "guaranteed_cut_off": taught.guaranteed_cut_off,
+            "known_until": taught.known_until.isoformat(),
+            "base_rate": taught.base_rate,
+        }
         with replacing(folder / "about.json") as temporary:
             temporary.write_text(json.dumps(about))
 

@@ -32,7 +32,8 @@ def means(drawn: Drawn) -> Table:
     rows = []
     for method in drawn.methods:
         line = [method, *(said(drawn.of(method, measure)) for measure in MEASURES)]
-        ahead = [signed(drawn.ahead(OURS, method, m)) if method != OURS else "" for m in list(SHORT)[:2]]
+        beside = OURS in drawn.methods and method != OURS
+        ahead = [signed(drawn.ahead(OURS, method, m)) if beside else "" for m in list(SHORT)[:2]]
         rows.append((*line, *ahead))
     n, events = sum(drawn.n.values()), sum(drawn.events.values())
     title = f"{drawn.dataset}: mean of {len(drawn.snapshots)} ({n:,} rows, {events:,} positive)"

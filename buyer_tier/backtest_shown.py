@@ -11,23 +11,10 @@ from backtest.page import ALONE, rows_of, said
 SHOWN: Final = (
     "requests",
     *("before", "auto_share_in_scope", "good_served", "hours_saved", "reviews_saved", "disputes_avoided"),
-    *(
-        "loss_fen",
-        "loss_race_fen",
-        "loss_platform_fen",
-        "worst_fen",
-        "loss_rate",
-        "worst_loss_rate",
-        "unknown",
-    ),
-    *(
-        "abusers",
-        "caught",
-        "caught_by_rules",
-        "days_until_revoked",
-        "revocation_precision",
-        "good_restricted",
-    ),
+    *("loss_fen", "loss_race_fen", "loss_platform_fen", "worst_fen", "loss_rate", "worst_loss_rate"),
+    *("unknown", "told", "again_of_auto", "again_of_review", "not_again_served"),
+    *("abusers", "caught", "caught_by_rules", "days_until_revoked"),
+    *("revocation_precision", "good_restricted"),
 )
 
 

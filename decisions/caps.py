@@ -22,7 +22,7 @@ KEPT_DAYS: Final = 31
 KEPT_OPEN_DAYS: Final = 366
 
 
-@value(kw_only=True)
+@value()
 class Losses:
     """Fen lost on calendar days of Shanghai: today, the last 7 with today, the last 30 with today."""
 
@@ -34,7 +34,7 @@ class Losses:
 NO_LOSSES: Final = Losses()
 
 
-@value(kw_only=True)
+@value()
 class Usage:
     """What was used before a request, at one instant; money in fen.
 
@@ -105,7 +105,7 @@ FACTS_OF_EVENTS: Final[dict[str, FactKind]] = {
 """What the event log tells. Its `refund_granted` is the money paid back: what was granted here is settled."""
 
 
-@value(kw_only=True)
+@value()
 class CaseUse:
     """What is known of one after-sale; instants in microseconds since 1970, None until heard of."""
 
@@ -116,7 +116,7 @@ class CaseUse:
     closed_us: int | None = None
 
 
-@value(kw_only=True)
+@value()
 class Ledger:
     """One buyer's recent after-sales, ordered by id; equal facts make equal ledgers in whichever order.
 
@@ -130,11 +130,11 @@ class Ledger:
         """Add a fact; one that was told before changes nothing."""
         us = microseconds_of(fact.at)
         known = {case.after_sale_id: case for case in self.cases}
-        case = known.get(fact.after_sale_id) or CaseUse(after_sale_id=fact.after_sale_id)
+        case = known.get(fact.after_sale_id) or CaseUse(fact.after_sale_id)
         known[fact.after_sale_id] = _with(case, fact, us)
         latest = max(self.latest_us, us)
-        kept = (case for case in known.values() if not _is_over(case, latest))
-        return Ledger(cases=tuple(sorted(kept, key=lambda c: c.after_sale_id)), latest_us=latest)
+        in_order = [known[after_sale_id] for after_sale_id in sorted(known)]
+        return Ledger(tuple([case for case in in_order if not _is_over(case, latest)]), latest)
 
     def usage(
         self,
@@ -175,27 +175,20 @@ class Ledger:
                 open_cases += case.after_sale_id != own
                 unsettled += fen
         return Usage(
-            refunds_day=refunds_day,
-            fen_day=fen_day,
-            refunds_7_days=refunds_7,
-            fen_7_days=fen_7,
-            refunds_30_days=refunds_30,
-            fen_30_days=fen_30,
-            open_cases=open_cases,
-            unsettled_fen=unsettled,
-            shop=shop,
-            platform=platform,
+            *(refunds_day, fen_day, refunds_7, fen_7, refunds_30, fen_30),
+            *(open_cases, unsettled, shop, platform),
         )
 
 
 def _with(case: CaseUse, fact: Fact, us: int) -> CaseUse:
+    opened, granted, fen, closed = case.opened_us, case.granted_us, case.granted_fen, case.closed_us
     if fact.kind == "opened":
-        return replace(case, opened_us=_earlier(case.opened_us, us))
-    if fact.kind == "closed":
-        return replace(case, closed_us=_earlier(case.closed_us, us))
-    if case.granted_us is not None and (case.granted_us, case.granted_fen) <= (us, fact.fen):
-        return case
-    return replace(case, granted_us=us, granted_fen=fact.fen)
+        opened = _earlier(opened, us)
+    elif fact.kind == "closed":
+        closed = _earlier(closed, us)
+    elif granted is None or (us, fact.fen) < (granted, fen):
+        granted, fen = us, fact.fen
+    return CaseUse(case.after_sale_id, opened, granted, fen, closed)
 
 
 def _earlier(known: int | None, us: int) -> int:
@@ -209,7 +202,8 @@ def _begun(case: CaseUse) -> int:
 
 def _is_over(case: CaseUse, latest: int) -> bool:
     days = KEPT_OPEN_DAYS if case.closed_us is None else KEPT_DAYS
-    return max(_begun(case), case.closed_us or 0) < latest - days * DAY_US
+    ended = case.opened_us or 0, case.granted_us or 0, case.closed_us or 0
+    return max(ended) < latest - days * DAY_US
 
 
 @value()
@@ -243,4 +237,4 @@ class DayLosses:
                     week += fen
                     if ago < 1:
                         day += fen
-        return Losses(day=day, days_7=week, days_30=month)
+        return Losses(day, week, month)

@@ -17,11 +17,11 @@ def microseconds_of(when: datetime) -> int:
     return (when - EPOCH) // MICROSECOND
 
 
-def written(when: datetime) -> str:
+def written(when: datetime, *, timespec: str = "auto") -> str:
     """Write an instant as `isoformat` does, which asks the zone for its name and takes twice as long."""
     if when.tzinfo is UTC:
-        return f"{when.date().isoformat()}T{when.time().isoformat()}+00:00"
-    return when.isoformat()
+        return f"{when.date().isoformat()}T{when.time().isoformat(timespec)}+00:00"
+    return when.isoformat(timespec=timespec)
 
 
 def day_of(us: int) -> int:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from .message import Message
+from .shanghai import written
 from .standing import APPEAL_KINDS, FRESH, OPERATOR_KINDS, Place, Standing, Strike, Transition
 from .standing_policy import STRIKE_MEMORY_DAYS
 
 _MEMORY: Final = timedelta(days=STRIKE_MEMORY_DAYS)
+_AS_THEY_ARE: Final = frozenset((str, int, float, bool, type(None)))
 _ACTIONS: Final = frozenset((*OPERATOR_KINDS, *APPEAL_KINDS))
 
 
@@ -122,13 +125,19 @@ def as_record(standing: Standing) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
+    kind: Any = type(value)
+    if kind in _AS_THEY_ARE:
+        return value
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="microseconds")
+        return written(value.astimezone(UTC), timespec="microseconds")
     if isinstance(value, tuple):
         return [_plain(v) for v in value]
-    if is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
-    return value
+    return {name: _plain(getattr(value, name)) for name in _names(kind)}
+
+
+@lru_cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
 
 
 _TIMES: Final = ("at", "until", "since", "warned_at", "changed_at", "held_until")

@@ -94,7 +94,7 @@ def _after_term(standing: Standing, policy: Policy, at: datetime) -> State:
 
 def _calm_from(standing: Standing, policy: Policy, earliest: datetime, now: datetime) -> datetime | None:
     """Give the first instant from `earliest` to now at which nothing keeps the watch up."""
-    if earliest > now:
+    if earliest > now or standing.low_score:
         return None
     later = (at for at in changes_of(standing.strikes, policy.standing) if earliest < at <= now)
     return next((at for at in (earliest, *later) if _is_calm(standing, policy, at)), None)

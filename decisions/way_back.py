@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Final
 
 from .message import Message
@@ -45,8 +46,14 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
 
 def way_back(state: State, until: datetime | None) -> Message:
     """Say what a state means for the buyer and how it ends; dates are days of Shanghai."""
-    zh, en = _TEXTS[_text_of(state, until)]
-    day = "" if until is None else until.astimezone(_SHANGHAI).strftime("%Y-%m-%d")
+    day = None if until is None else until.astimezone(_SHANGHAI).date()
+    return _said(_text_of(state, until), day)
+
+
+@lru_cache(maxsize=4096)
+def _said(text: str, until: date | None) -> Message:
+    zh, en = _TEXTS[text]
+    day = "" if until is None else until.isoformat()
     return Message(zh=zh.format(until=day), en=en.format(until=day))
 
 

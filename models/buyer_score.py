@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Final, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +19,9 @@ from .calibration import fit_platt
 from .reasons import Reason, ReasonGroups, Text
 from .scale import bounded_probability, points_of
 from .single_row import SingleRow
+
+MANY: Final = 40
+"""From so many rows on, LightGBM's preparation of a call is worth it."""
 
 
 class BuyerScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -196,6 +199,16 @@ class BuyerScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         margin = self.single_row().margin(vector)
         p = self.calibrator_.probability(margin)
         return Assessment(margin, float(p), float(points_of(p)))
+
+    def assess_all(self, vectors: Sequence[NDArray[np.float64]] | NDArray[np.float64]) -> list[Assessment]:
+        """Score vectors (n, n_features), few or many: the very bits that `assess` gives each."""
+        if len(vectors) < MANY:
+            single = self.single_row()
+            margin = np.array([single.margin(vector) for vector in vectors])
+        else:
+            margin = trees.margin(self.booster_, np.ascontiguousarray(vectors))
+        p = self.calibrator_.probability(margin)
+        return list(map(Assessment, margin.tolist(), p.tolist(), points_of(p).tolist()))
 
     def explain(self, vector: NDArray[np.float64], *, limit: int | None = 3) -> list[Reason]:
         """Reasons of one vector of shape (n_features,)."""

@@ -43,8 +43,8 @@ class ShapTables:
     nodes, weights : float64 (most_entries + 1, most_nodes)
         Gauss-Legendre rules on (0, 1); row ``d`` is exact for polynomials of degree ``d - 1``. Nodes without
         weight fill up to a multiple of `LANES`.
-    rule : int64 (most_entries + 1,)
-        How many nodes each rule has, those without weight included.
+    gain_start : int64 (n_leaves + 1,)
+        Leaf ``l`` has the gains ``[gain_start[l], gain_start[l + 1])``.
     gain : float64
         ``(1 - z) / (t + z (1 - t))`` for each entry's cover ``z`` and each node ``t`` of its leaf's rule:
         by leaf, then by `LANES` nodes, then by entry.
@@ -61,7 +61,7 @@ class ShapTables:
     base: float
     nodes: Floats
     weights: Floats
-    rule: Ints
+    gain_start: Ints
     gain: Floats
 
 
@@ -79,6 +79,7 @@ def tables_of(booster: lgb.Booster) -> ShapTables | None:
     entries = [entry for _, path in leaves for entry in path]
     most = max((len(path) for _, path in leaves), default=0)
     nodes, weights, rule = _rules(most)
+    gains = [_gains(path, nodes, rule) for _, path in leaves]
     return ShapTables(
         missing=missing,
         leaf_start=_starts([len(path) for _, path in leaves]),
@@ -91,8 +92,8 @@ def tables_of(booster: lgb.Booster) -> ShapTables | None:
         base=float(sum(tree.expected() for tree in trees)),
         nodes=nodes,
         weights=weights,
-        rule=rule,
-        gain=np.array([gain for _, path in leaves for gain in _gains(path, nodes, rule)], np.float64),
+        gain_start=_starts([len(some) for some in gains]),
+        gain=np.array([gain for some in gains for gain in some], np.float64),
     )
 
 

@@ -6,6 +6,7 @@ import asyncio
 import atexit
 import logging
 import sys
+import time
 import traceback
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, Final
@@ -22,20 +23,24 @@ class _Answers:
     """The lines of answered requests: written together, one call of the system for many."""
 
     def __init__(self, out: BinaryIO) -> None:
-        self._out, self._lines = out, list[bytes]()
+        self._out, self._noted = out, list[tuple[float, dict[str, Any]]]()
         atexit.register(self.write)
 
     def note(self, said: dict[str, Any]) -> None:
-        now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-        self._lines.append(_encode({**said, "event": "answered", "level": "info", "timestamp": now}))
-        if len(self._lines) == 1:
+        self._noted.append((time.time(), said))
+        if len(self._noted) == 1:
             asyncio.get_running_loop().call_later(TOGETHER_SECONDS, self.write)
 
     def write(self) -> None:
-        lines, self._lines = self._lines, []
-        if lines:
-            self._out.write(b"\n".join(lines) + b"\n")
+        noted, self._noted = self._noted, []
+        if noted:
+            self._out.write(b"".join(_line(at, said) for at, said in noted))
             self._out.flush()
+
+
+def _line(at: float, said: dict[str, Any]) -> bytes:
+    when = datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")
+    return _encode({**said, "event": "answered", "level": "info", "timestamp": when}) + b"\n"
 
 
 _answers: _Answers | None = None

@@ -20,7 +20,7 @@ from features.batch import feature_table
 from features.catalog import CATALOG
 from features.errors import BadInput
 from features.events import TIMESTAMP
-from models.evidence import buyer_evidence
+from models.deciding.many import buyer_evidences
 from models.reasons import Reason
 from models.registry import LoadedModel
 
@@ -37,9 +37,9 @@ from .store.database import Database
 BUYERS_AT_ONCE: Final = 200
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class BuyerScored:
-    """A buyer's score at an instant; ``reasons`` is None unless asked for."""
+    """A buyer's score at an instant; ``reasons`` is None unless asked for. Not frozen: it lives briefly."""
 
     buyer_id: str
     as_of: datetime
@@ -50,10 +50,11 @@ class BuyerScored:
     catalog_version: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    vector: npt.NDArray[np.float64]
-    previous: Given | None
+@dataclass(slots=True)
+class _Ask:
+    buyer_id: str
+    as_of: datetime
+    explain: bool
 
 
 class ScoringService:
@@ -78,29 +79,21 @@ class ScoringService:
         waiting: int = WAITING,
     ) -> None:
         self.database, self.champion, self.policies = database, champion, policies or Policies()
-        self._lookups = Gathering[tuple[str, datetime], _Seen](self._look, limit=waiting)
+        self._lookups = Gathering[_Ask, BuyerScored](self._look, limit=waiting)
 
     async def score(self, buyer_id: str, *, as_of: datetime, explain: bool) -> BuyerScored:
         """Score one buyer by what was known before ``as_of``, the way that a decision does."""
-        model, seen = self.champion.current(), await self._lookups.ask((buyer_id, as_of))
-        return self._one(
-            buyer_id,
-            seen.vector,
-            as_of=as_of,
-            model=model,
-            policy=self._policy(model, as_of),
-            explain=explain,
-            previous=seen.previous,
-        )
+        return await self._lookups.ask(_Ask(buyer_id, as_of, explain))
 
     def _policy(self, model: LoadedModel, as_of: datetime) -> Policy:
         return with_guarantee(self.policies.at(as_of), model.guaranteed_cut_off)
 
-    async def _look(self, asked: Sequence[tuple[str, datetime]]) -> list[_Seen | BadInput]:
+    async def _look(self, asks: Sequence[_Ask]) -> list[BuyerScored | BadInput]:
         """Look buyers up together; a history that was behind is kept, where the database lets us."""
-        buyer_ids, instants = [b for b, _ in asked], [at for _, at in asked]
+        model, asked = self.champion.current(), [(ask.buyer_id, ask.as_of) for ask in asks]
+        buyer_ids, instants = zip(*asked, strict=True)
         async with self.database.connection() as connection:
-            before = await decision_store.tiers_before(connection, buyer_ids, instants)
+            tiers = await decision_store.tiers_before(connection, buyer_ids, instants)
             found = await profiles.read(connection, buyer_ids)
             known = await known_of(connection, asked, found)
         keep = [one.keep for one in known if isinstance(one, Known) and one.keep is not None]
@@ -108,9 +101,13 @@ class ScoringService:
             with suppress(Unavailable):
                 async with self.database.transaction() as connection:
                     await profiles.save(connection, keep)
+        vectors = [one.vector for one in known if isinstance(one, Known)]
+        evidences = iter(buyer_evidences(np.array(vectors), score=model.score))
         return [
-            one if isinstance(one, BadInput) else _Seen(one.vector, tier)
-            for one, tier in zip(known, before, strict=True)
+            one
+            if isinstance(one, BadInput)
+            else _scored(ask, one.vector, next(evidences), tier, model, self._policy(model, ask.as_of))
+            for ask, one, tier in zip(asks, known, tiers, strict=True)
         ]
 
     async def scores(self, buyer_ids: Sequence[str], *, as_of: datetime, explain: bool) -> list[BuyerScored]:
@@ -125,7 +122,7 @@ class ScoringService:
                 events = await event_store.history(connection, list(set(some)), as_of)
                 tiers = await decision_store.tiers_before(connection, some, [as_of] * len(some))
             scored += await asyncio.to_thread(
-                self._scored,
+                _all_scored,
                 events,
                 some,
                 as_of=as_of,
@@ -136,53 +133,41 @@ class ScoringService:
             )
         return scored
 
-    def _scored(
-        self,
-        events: pa.Table,
-        buyer_ids: Sequence[str],
-        *,
-        as_of: datetime,
-        model: LoadedModel,
-        policy: Policy,
-        explain: bool,
-        before: Sequence[Given | None],
-    ) -> list[BuyerScored]:
-        spine = pa.table(
-            {"buyer_id": buyer_ids, "as_of": pa.repeat(pa.scalar(as_of, TIMESTAMP), len(buyer_ids))}
-        )
-        features = feature_table(events, spine)
-        vectors = np.column_stack([features[name].to_numpy() for name in CATALOG.names])
-        return [
-            self._one(
-                buyer_id,
-                vector,
-                as_of=as_of,
-                model=model,
-                policy=policy,
-                explain=explain,
-                previous=previous,
-            )
-            for buyer_id, vector, previous in zip(buyer_ids, vectors, before, strict=True)
-        ]
 
-    def _one(
-        self,
-        buyer_id: str,
-        vector: npt.NDArray[np.float64],
-        *,
-        as_of: datetime,
-        model: LoadedModel,
-        policy: Policy,
-        explain: bool,
-        previous: Given | None,
-    ) -> BuyerScored:
-        evidence = buyer_evidence(vector, score=model.score)
-        return BuyerScored(
-            buyer_id=buyer_id,
-            as_of=as_of,
-            evidence=evidence,
-            tier=tier_of(evidence, policy, previous=counted(previous, policy)),
-            reasons=model.score.explain(vector) if explain else None,
-            model_version=model.version,
-            catalog_version=str(model.catalog_version),
-        )
+def _all_scored(
+    events: pa.Table,
+    buyer_ids: Sequence[str],
+    *,
+    as_of: datetime,
+    model: LoadedModel,
+    policy: Policy,
+    explain: bool,
+    before: Sequence[Given | None],
+) -> list[BuyerScored]:
+    spine = pa.table({"buyer_id": buyer_ids, "as_of": pa.repeat(pa.scalar(as_of, TIMESTAMP), len(buyer_ids))})
+    features = feature_table(events, spine)
+    vectors = np.column_stack([features[name].to_numpy() for name in CATALOG.names])
+    evidences = buyer_evidences(vectors, score=model.score)
+    return [
+        _scored(_Ask(buyer_id, as_of, explain), vector, evidence, tier, model, policy)
+        for buyer_id, vector, evidence, tier in zip(buyer_ids, vectors, evidences, before, strict=True)
+    ]
+
+
+def _scored(
+    ask: _Ask,
+    vector: npt.NDArray[np.float64],
+    evidence: BuyerEvidence,
+    previous: Given | None,
+    model: LoadedModel,
+    policy: Policy,
+) -> BuyerScored:
+    return BuyerScored(
+        buyer_id=ask.buyer_id,
+        as_of=ask.as_of,
+        evidence=evidence,
+        tier=tier_of(evidence, policy, previous=counted(previous, policy)),
+        reasons=model.score.explain(vector) if ask.explain else None,
+        model_version=model.version,
+        catalog_version=str(model.catalog_version),
+    )

@@ -10,20 +10,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from decisions.policy import Policy, with_guarantee
 from decisions.request import RefundRequest
 from decisions.standing import Transition
 from decisions.tiers import counted
 from features.errors import BadInput
 from models.deciding import record
+from models.deciding.many import buyer_evidences
 from models.deciding.moving import Moving
 from models.deciding.path import Ahead, Evidence, decide_next
 from models.deciding.row import DecisionRow
-from models.evidence import assess_vector
+from models.evidence import BuyerAssessment
 from models.registry import LoadedModel
 
 from .champion import Champion
-from .errors import AfterSaleConflict
+from .errors import AfterSaleConflict, Unavailable
 from .gathering import WAITING, Gathering
 from .histories import Known, known_of
 from .policies import Policies
@@ -139,10 +142,7 @@ class DecisionService:
                 await self.policies.keep_up(connection, found[0].policy_epoch)
                 ahead = await self._ahead(connection, asks, new)
             with self._stage("assess"):
-                made = {
-                    i: self._made(asks[i], found[i], history, ahead)
-                    for i, history in zip(new, histories, strict=True)
-                }
+                made = self._made(asks, new, found, histories, ahead)
             with self._stage("store"):
                 decided = [one.row for one in made.values() if isinstance(one, Decided)]
                 if decided:
@@ -169,19 +169,42 @@ class DecisionService:
             ahead.shops = await shop_store.read(connection, {one.order.shop_id for one in requests})
         return ahead
 
-    def _made(self, ask: _Ask, found: Read, history: Known | BadInput, ahead: Ahead) -> Decided | Exception:
+    def _made(
+        self,
+        asks: Sequence[_Ask],
+        new: Sequence[int],
+        found: Sequence[Read],
+        histories: Sequence[Known | BadInput],
+        ahead: Ahead,
+    ) -> dict[int, Decided | Exception]:
+        """Decide one after the other; who cannot be decided gets the reason, and the group goes on."""
         try:
+            model = self.champion.current()
+        except Unavailable as error:
+            return dict.fromkeys(new, error)
+        vectors = [one.vector for one in histories if isinstance(one, Known)]
+        evidences = iter(buyer_evidences(np.array(vectors), score=model.score))
+        made: dict[int, Decided | Exception] = {}
+        for i, history in zip(new, histories, strict=True):
             if isinstance(history, BadInput):
-                raise history
-            return self._row(ask, found, history, ahead)
-        except Exception as error:  # whoever asked gets it; the group goes on
-            return error
+                made[i] = history
+                continue
+            request, evidence = asks[i].request, next(evidences)
+            buyer = BuyerAssessment(
+                buyer_id=request.buyer_id,
+                as_of=request.requested_at,
+                vector=history.vector,
+                evidence=evidence,
+            )
+            try:
+                made[i] = self._row(asks[i], found[i], buyer, model, ahead)
+            except Exception as error:  # whoever asked gets it
+                made[i] = error
+        return made
 
-    def _row(self, ask: _Ask, found: Read, history: Known, ahead: Ahead) -> Decided:
-        model, request = self.champion.current(), ask.request
-        buyer = assess_vector(
-            history.vector, buyer_id=request.buyer_id, as_of=request.requested_at, score=model.score
-        )
+    def _row(
+        self, ask: _Ask, found: Read, buyer: BuyerAssessment, model: LoadedModel, ahead: Ahead
+    ) -> Decided:
         evidence = Evidence(
             buyer=buyer,
             order=found.order,
@@ -189,10 +212,8 @@ class DecisionService:
             heard=found.heard,
             model=model,
         )
-        made, row = decide_next(request, evidence, ahead, decided_at=ask.decided_at, digest=ask.digest)
-        self.champion.saw(
-            request.after_sale_id, buyer.vector, points=buyer.evidence.score, version=model.version
-        )
+        made, row = decide_next(ask.request, evidence, ahead, decided_at=ask.decided_at, digest=ask.digest)
+        self.champion.saw(row.after_sale_id, buyer.vector, points=buyer.evidence.score, version=model.version)
         failed = tuple([verdict.code for verdict in made.rules if not verdict.passed])
         return Decided(row=row, created=True, failed_rules=failed)
 

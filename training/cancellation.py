@@ -139,6 +139,30 @@ def rows_of_snapshot(log: TrainingLog, at: datetime, *, label: CancellationLabel
     OneClassOnly
         Nobody, or everybody, cancelled.
     """
+    learned = _complete_by(log, at, label=label)
+    rows = build_dataset(log, label=label, snapshots=[*learned, at])
+    newer = tuple(_newer(log, at, label=label))
+    train, test = replace(rows.at(learned), newer=newer), rows.at([at])
+    require_both_classes(test, purpose=f"judge on at {at:%Y-%m-%d}")
+    return train, test
+
+
+def rows_known_by(log: TrainingLog, at: datetime, *, label: CancellationLabel) -> Dataset:
+    """Rows whose outcome was complete by an instant: what a score can have learned from then.
+
+    Raises
+    ------
+    NoMatureSnapshot
+        Nothing was complete by it; says from when something is.
+    OneClassOnly
+        Nobody, or everybody, cancelled.
+    """
+    rows = build_dataset(log, label=label, snapshots=_complete_by(log, at, label=label))
+    require_both_classes(rows, purpose=f"learn from by {at:%Y-%m-%d}")
+    return replace(rows, newer=tuple(_newer(log, at, label=label)))
+
+
+def _complete_by(log: TrainingLog, at: datetime, *, label: CancellationLabel) -> list[datetime]:
     first = _first_snapshot(log)
     learned = every_days(first, at - label.maturity, step_days=STEP_DAYS)
     if not learned:
@@ -147,11 +171,7 @@ def rows_of_snapshot(log: TrainingLog, at: datetime, *, label: CancellationLabel
             f"nothing to learn from for {at:%Y-%m-%d}: outcomes complete by then need {FIRST_SNAPSHOT_DAYS} "
             f"days of history and {label.maturity.days} to mature; judge from {ready:%Y-%m-%d}"
         )
-    rows = build_dataset(log, label=label, snapshots=[*learned, at])
-    newer = tuple(_newer(log, at, label=label))
-    train, test = replace(rows.at(learned), newer=newer), rows.at([at])
-    require_both_classes(test, purpose=f"judge on at {at:%Y-%m-%d}")
-    return train, test
+    return learned
 
 
 def cancellation_score(train: Dataset, *, label: CancellationLabel, seed: int) -> BuyerScore:

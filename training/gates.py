@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from .clean_process import Tried
 from .evaluate import Floats, Interval, Ranked, roc_auc
 from .limits import Limits
-from .slices import WORDS
 from .swap import Mask, SwapSet
 
 CHANCE: Final = 0.5
@@ -28,6 +27,11 @@ class Verdict(StrEnum):
     failed = "fail"
     ask = "ask"
     open = "none"
+
+    @classmethod
+    def of(cls, passes: bool | np.bool_) -> Verdict:
+        """Pass or fail."""
+        return cls.passed if passes else cls.failed
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ def chance_gate(auc: Interval) -> Gate:
     """Ask that the ranking is no accident, also of the first model, which nothing else is compared with."""
     figure = f"{auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f})"
     title = "it tells abusers from honest buyers better than a coin (ROC-AUC)"
-    return Gate("chance", title, figure, "whole interval above 0.5", _verdict(auc.low > CHANCE), auc.value)
+    return Gate("chance", title, figure, "whole interval above 0.5", Verdict.of(auc.low > CHANCE), auc.value)
 
 
 def ranking_gates(gaps: Mapping[str, Interval] | None, limits: Limits) -> Iterator[Gate]:
@@ -139,7 +143,7 @@ def calibration_gates(
         "when it says 2 in 100, about 2 in 100 turn out abusive (calibration error)",
         f"{error.value:.4f}" + (f", serving {serving:.4f}" if champion else ""),
         f"at most {limits.calibration_error:.3f}, or no worse",
-        _verdict(error.value <= max(limits.calibration_error, serving)),
+        Verdict.of(error.value <= max(limits.calibration_error, serving)),
         error.value,
     )
     off = abs(np.log(max(champion.ratio.value, 1e-9))) if champion else -1.0
@@ -150,58 +154,9 @@ def calibration_gates(
         f"{ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
         + (f", serving {champion.ratio.value:.2f}" if champion else ""),
         f"some of the interval within {1 / most:.2f} to {most:.2f}, or no worse",
-        _verdict(inside or abs(np.log(max(ratio.value, 1e-9))) <= off),
+        Verdict.of(inside or abs(np.log(max(ratio.value, 1e-9))) <= off),
         ratio.value,
     )
-
-
-def slice_gates(
-    groups: Mapping[str, Mask],
-    *,
-    y: NDArray[np.int64],
-    champion: Views | None,
-    challenger: Views,
-    gap_of: Callable[[Mask], Interval],
-    limits: Limits,
-) -> Iterator[Gate]:
-    """Ask that no group of buyers pays for the average: its ranking, and its honest buyers' tier.
-
-    Where honest quality users become fewer everywhere, a group is harmed by what it loses beyond its share of
-    that: a group in which all have the tier loses more of them than one in which few do. How many the level
-    of the whole costs is what the swap set asks.
-    """
-    kept = _kept_of_all(champion, challenger, y == 0) if champion else 1.0
-    for name, rows in groups.items():
-        title, key = f"no group is harmed: {WORDS[name]}", f"slice_{name}"
-        if champion is None:
-            yield Gate(key, title, NOBODY, "", Verdict.open)
-            continue
-        honest = rows & (y == 0)
-        if honest.sum() < limits.slice_rows:
-            yield Gate(key, title, f"too few to judge ({int(rows.sum())} rows)", "", Verdict.open)
-            continue
-        before, after = (float(seen.quality[honest].mean()) for seen in (champion, challenger))
-        approval, expected = after - before, before * (kept - 1.0)
-        enough = int(y[rows].sum()) >= limits.slice_positives
-        gap = gap_of(rows) if enough else None
-        hurt = gap is not None and gap.value < -limits.slice_roc_auc_loss and gap.high < 0
-        said = f"ROC-AUC {gap.value:+.3f}, " if gap else "too few abusers to rank, "
-        yield Gate(
-            key,
-            title,
-            f"{said}honest quality users {approval:+.1%}"
-            + (f" ({expected:+.1%} if as all others)" if kept < 1 else ""),
-            f"not below {-limits.slice_roc_auc_loss:+.2f}, {-limits.slice_approval_loss:+.0%}"
-            + (" beyond that" if kept < 1 else ""),
-            _verdict(not hurt and round(approval - expected, 9) >= -limits.slice_approval_loss),
-            approval,
-        )
-
-
-def _kept_of_all(champion: Views, challenger: Views, honest: Mask) -> float:
-    """Tell which part of the honest quality users there still would be, at most all."""
-    before = int(champion.quality[honest].sum())
-    return min(int(challenger.quality[honest].sum()) / before, 1.0) if before else 1.0
 
 
 def swap_gate(swapped: SwapSet | None, limits: Limits) -> Gate:
@@ -232,7 +187,7 @@ def drift_gate(score_psi: float, features: Mapping[str, float], limits: Limits) 
         "today's buyers are like those learned from (PSI)",
         f"{worst or 'no feature to compare'}; score {score_psi:.2f}",
         f"at most {limits.psi:.2f} for each feature in use",
-        _verdict(not moved),
+        Verdict.of(not moved),
         max([0.0, *features.values()]),
     )
 
@@ -256,7 +211,7 @@ def same_features_gate(
         parts = ["the same in another order"]
     if versions:
         parts.append(f"defined otherwise: {versions}")
-    verdict = _verdict(not parts)
+    verdict = Verdict.of(not parts)
     return Gate(
         "same_features", title, "; ".join(parts) or f"the same {len(names)}", "the same list", verdict
     )
@@ -285,7 +240,7 @@ def unseen_gate(first_judged: str, champion_learned_until: str | None) -> Gate:
     if not champion_learned_until:
         return Gate("unseen", title, NOBODY, "", Verdict.open)
     figure = f"the serving model learned until {champion_learned_until[:10]}, judged from {first_judged[:10]}"
-    verdict = _verdict(champion_learned_until <= first_judged)
+    verdict = Verdict.of(champion_learned_until <= first_judged)
     return Gate("unseen", title, figure, "learned before judged", verdict)
 
 
@@ -298,7 +253,7 @@ def clean_process_gate(tried: Tried, limits: Limits) -> Gate:
     good = tried.load_seconds <= limits.load_seconds and tried.answer_seconds <= limits.answer_seconds
     figure = f"{tried.load_seconds:.1f} s to start, {tried.answer_seconds * 1000:.1f} ms to answer"
     same = tried.gap <= 1e-9
-    verdict = _verdict(good and same)
+    verdict = Verdict.of(good and same)
     return Gate(
         "clean_process", title, figure if same else f"answers differ by {tried.gap:.3g}", limit, verdict
     )
@@ -330,15 +285,11 @@ def _gap_gate(
     if gaps is None:
         return Gate(name, title, NOBODY, limit, Verdict.open)
     gap = gaps[name]
-    return Gate(name, title, said(gap), limit, _verdict(passes(gap)), gap.value)
+    return Gate(name, title, said(gap), limit, Verdict.of(passes(gap)), gap.value)
 
 
 def _not_below(least: float, gap: Interval) -> bool:
     return gap.low >= least
-
-
-def _verdict(good: bool) -> Verdict:
-    return Verdict.passed if good else Verdict.failed
 
 
 def _first(found: Mapping[str, object], n: int = 3) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -37,7 +37,6 @@ from .gates import (
     ranking_gates,
     roc_auc_gap,
     same_features_gate,
-    slice_gates,
     swap_gate,
     unseen_gate,
 )
@@ -45,6 +44,7 @@ from .halves import Seen, as_it_is, judged_by
 from .limits import Limits
 from .log import instant
 from .paired import differences, ranking_and_money
+from .slice_gates import approvals_beyond, slice_gates
 from .slices import slice_masks
 from .swap import Mask, SwapSet, quality, swap_set
 
@@ -216,11 +216,17 @@ def _calibration(case: Case, p: Floats) -> Calibration:
 
 
 def _slices(case: Case, champion: Views | None, challenger: Views) -> Iterator[Gate]:
+    judged, serving = case.lesson.judged, champion or challenger
+
+    def interval(measure: Callable[[Floats], float], rows: Mask) -> Interval:
+        groups, seed = judged.buyer[rows], case.lesson.seed
+        return with_intervals({"gap": measure}, groups=groups, seed=seed, n_draws=N_DRAWS)["gap"]
+
     def gap_of(rows: Mask) -> Interval:
-        old = champion.ranked[rows] if champion else challenger.ranked[rows]
-        gap = roc_auc_gap(case.lesson.judged.y[rows], old, challenger.ranked[rows])
-        groups = case.lesson.judged.buyer[rows]
-        return with_intervals({"gap": gap}, groups=groups, seed=case.lesson.seed, n_draws=N_DRAWS)["gap"]
+        return interval(roc_auc_gap(judged.y[rows], serving.ranked[rows], challenger.ranked[rows]), rows)
+
+    def beyond_of(rows: Mask, kept: float) -> Interval:
+        return interval(approvals_beyond(serving.quality[rows], challenger.quality[rows], kept=kept), rows)
 
     masks = slice_masks(case.lesson.window.log, case.lesson.judged, policy=case.policy)
     return slice_gates(
@@ -229,6 +235,7 @@ def _slices(case: Case, champion: Views | None, challenger: Views) -> Iterator[G
         champion=champion,
         challenger=challenger,
         gap_of=gap_of,
+        beyond_of=beyond_of,
         limits=case.limits,
     )
 

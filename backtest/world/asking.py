@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import starmap
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -34,13 +36,13 @@ def turns_of(requests: pa.Table, archive: Archive, *, score: BuyerScore) -> list
     own = archive.of(buyers)
     vectors = _vectors(requests, pa.concat_tables([own, archive.beside(own, buyers)]))
     known = zip(
+        range(len(requests)),
         as_requests(requests),
         as_evidences(order_evidences(requests, own)),
         buyer_evidences(vectors, score=score),
-        vectors,
         strict=True,
     )
-    return [Turn(place, *turn) for place, turn in enumerate(known)]
+    return list(starmap(Turn, known))
 
 
 def _vectors(requests: pa.Table, events: pa.Table) -> npt.NDArray[np.float64]:

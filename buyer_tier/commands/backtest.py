@@ -16,10 +16,19 @@ import typer
 from .train import date_of
 
 if TYPE_CHECKING:
+    from backtest.fitting import LogFacts
     from backtest.replay import Models
     from backtest.run_record import Inputs
+    from backtest.walk_forward import WalkForward
     from decisions.policy import Policy
     from features.scan import Log
+
+
+class Task(StrEnum):
+    """What the months' models learn."""
+
+    abuse = "abuse"
+    cancellation = "cancellation"
 
 
 class Goods(StrEnum):
@@ -55,6 +64,12 @@ def backtest(
     goods: Annotated[
         Goods | None, typer.Option(help="What orders hold of which the log does not say it.")
     ] = None,
+    task: Annotated[
+        Task | None,
+        typer.Option(
+            help="What the monthly models learn; without it `cancellation` for a log that knows of no abuse."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of training and of the intervals.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
@@ -64,6 +79,9 @@ def backtest(
     which it came, with the standing, caps and tiers that the policy's own
     decisions led to. By default a model is trained for each month on what was
     known by then; months before the first are not decided.
+
+    A log that knows of no abuse, as the real retailer's, is asked who cancels:
+    the policies are fitted to its orders, and the report says how.
 
     The folder holds report.html, report.json, every decision, and an MLflow
     run holds the same report.
@@ -76,6 +94,7 @@ def backtest(
     """
     from backtest.backtest import JSON, PAGE, Order
     from backtest.backtest import backtest as run
+    from backtest.fitting import Fit, facts_of
     from backtest.run_record import begin, inputs_of, read_policies
     from backtest.truth import read_truth
     from backtest.walk_forward import months_between
@@ -95,6 +114,8 @@ def backtest(
         raise BadInput(f"--since {since} is not before --until {until}")
     if loss_budget is not None and not 0 <= loss_budget <= 1:
         raise BadInput(f"--loss-budget is {loss_budget}, must be 0 to 1: a share of what is refunded")
+    if task is not None and model is not None:
+        raise BadInput("--task says what monthly models learn, --model names one that has learned; give one")
     settings = Settings()
     refuse_inside(events, out_dir)
     with local_log(events) as path, err.status("reading the history") as status:
@@ -104,14 +125,27 @@ def backtest(
             if begins is not None:
                 months_between(log, begins, ends)  # refuses a late history before anything is written
             models, name, caveats = _models(log, policies, model, settings.tracking_uri)
+            facts = facts_of(log)
+            learns = _learns(task, model, facts)
+            if learns == Task.cancellation:
+                name = f"{name} on cancellation"
+                goods = goods or (None if facts.states_goods else Goods.physical)
             inputs = inputs_of(
                 log, policies, models=f"{name}, seed {seed}", since=begins, until=ends, goods=goods
             )
             folder = out_dir or settings.home / "backtests" / _name(inputs)
             with claimed(folder, result=folder):
                 begin(folder, inputs)
+            fit = None
             if models is None:
-                models, begins = _walk_forward(log, folder, policies, begins, ends, seed=seed, status=status)
+                walking, begins = _walk_forward(
+                    log, folder, policies, begins, ends, task=learns, seed=seed, status=status
+                )
+                models = walking
+                if learns == Task.cancellation:
+                    rate = walking.of(f"{begins:%Y-%m}").base_rate
+                    fit = Fit(policies, facts_of(log, known_by=begins), rate)
+                    policies = fit.policies
             found = read_truth(truth) if truth is not None else _beside(events)
             order = Order(
                 log=log,
@@ -123,6 +157,8 @@ def backtest(
                 budget=loss_budget,
                 goods=None if goods is None else goods.value,
                 seed=seed,
+                task=learns.value,
+                fit=fit,
             )
             report = run(
                 order,
@@ -152,6 +188,11 @@ def _beside(events: str) -> Any:
 
     path = Path(events) / TRUTH_FILE
     return read_truth(path) if "://" not in events and path.is_file() else None
+
+
+def _learns(task: Task | None, model: str | None, facts: LogFacts) -> Task:
+    """Tell what is learned: what was asked for, else what the log can tell; a named model learned abuse."""
+    return task or (Task.abuse if model is not None else Task(facts.task))
 
 
 def _models(
@@ -187,9 +228,10 @@ def _walk_forward(
     since: datetime | None,
     until: datetime | None,
     *,
+    task: Task,
     seed: int,
     status: Any,
-) -> tuple[Models, datetime]:
+) -> tuple[WalkForward, datetime]:
     """Train for the first month that can be decided, which is where the replay begins."""
     from backtest.walk_forward import WalkForward, months_between
 
@@ -198,6 +240,7 @@ def _walk_forward(
         folder,
         seed=seed,
         proves=any(p.quality_score_min is None for p in policies),
+        task=task.value,
         on_model=lambda month: status.update(f"training on what was known by {month}"),
     )
     months = months_between(log, since, until)

@@ -9,10 +9,8 @@ from decisions.request import BuyerEvidence
 from features.catalog import CATALOG
 from features.compile import Catalog
 
-from .. import trees
 from ..buyer_score import BuyerScore
 from ..evidence import ABUSE, COMPLETED, TENURE
-from ..scale import points_of
 
 
 def buyer_evidences(
@@ -28,14 +26,12 @@ def buyer_evidences(
     """
     if not len(vectors):
         return []
-    p = score.calibrator_.probability(trees.margin(score.booster_, np.ascontiguousarray(vectors)))
+    assessed = score.assess_all(vectors)
     completed = vectors[:, catalog.index[COMPLETED]]
     tenure = vectors[:, catalog.index[TENURE]]
     abuse = vectors[:, catalog.index[ABUSE]] != 0
-    rows = zip(
-        points_of(p).tolist(), p.tolist(), completed.tolist(), tenure.tolist(), abuse.tolist(), strict=True
-    )
+    rows = zip(assessed, completed.tolist(), tenure.tolist(), abuse.tolist(), strict=True)
     return [
-        BuyerEvidence(points, chance, int(orders), None if days != days else days, confirmed)
-        for points, chance, orders, days, confirmed in rows
+        BuyerEvidence(one.points, one.p_abuse, int(orders), None if days != days else days, confirmed)
+        for one, orders, days, confirmed in rows
     ]

@@ -103,6 +103,7 @@ def test_bad_input_is_said_in_one_line(log: Path, tmp_path: Path) -> None:
     assert not out.exists()
     assert "no such file" in refusal("--events", tmp_path / "nothing")
     assert "is not before" in refusal("--events", log, "--since", "2025-09-01", "--until", "2025-08-01")
+    assert "give one" in refusal("--events", log, "--task", "cancellation", "--model", "7")
     assert "0 to 1" in refusal("--events", log, "--loss-budget", "5")
 
 

@@ -88,6 +88,9 @@ class FakeScore:
             margin=cancelled, p_abuse=0.01 + cancelled / 100, points=GOOD_POINTS - 100 * cancelled
         )
 
+    def assess_all(self, vectors: np.ndarray) -> list[Assessment]:
+        return [self.assess(vector) for vector in vectors]
+
     def explain(self, vector: np.ndarray, *, limit: int | None = 3) -> list[Reason]:
         return [Reason("cancellation", {"zh": "取消", "en": "cancellations"}, self.assess(vector).margin)]
 

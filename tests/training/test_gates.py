@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from training.clean_process import Tried
-from training.evaluate import Interval
+from training.evaluate import Interval, with_intervals
 from training.gates import (
     Calibration,
+    Gate,
     Verdict,
     Views,
     calibration_gates,
@@ -17,15 +18,16 @@ from training.gates import (
     money_gate,
     ranking_gates,
     same_features_gate,
-    slice_gates,
     swap_gate,
     unseen_gate,
 )
 from training.limits import Limits
+from training.slice_gates import approvals_beyond, slice_gates
 from training.swap import SwapSet
 
 LIMITS = Limits()
 PASS, FAIL, ASK, OPEN = Verdict.passed, Verdict.failed, Verdict.ask, Verdict.open
+NONE = Interval(0.0, 0.0, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +79,32 @@ def test_calibration_holds_what_is_off_unless_the_champion_is_off_further(
     assert [gate.verdict for gate in calibration_gates(ours, serving, LIMITS)] == verdicts
 
 
+def slice_gate(
+    rows: np.ndarray,
+    champion: Views,
+    challenger: Views,
+    *,
+    y: np.ndarray | None = None,
+    gap: Interval = NONE,
+) -> Gate:
+    """Judge one group; ``gap`` is that of ROC-AUC, which needs more rows than a test has."""
+
+    def beyond_of(who: np.ndarray, kept: float) -> Interval:
+        measure = approvals_beyond(champion.quality[who], challenger.quality[who], kept=kept)
+        return with_intervals({"": measure}, groups=np.flatnonzero(who), seed=1, n_draws=500)[""]
+
+    (gate,) = slice_gates(
+        {"new": rows},
+        y=np.zeros(len(rows), dtype=np.int64) if y is None else y,
+        champion=champion,
+        challenger=challenger,
+        gap_of=lambda _: gap,
+        beyond_of=beyond_of,
+        limits=LIMITS,
+    )
+    return gate
+
+
 def views(approved: int, n: int = 200) -> Views:
     return Views(np.zeros(n), np.arange(n) < approved)
 
@@ -99,28 +127,30 @@ def test_a_slice_is_hurt_by_a_lost_ranking_beyond_chance_or_by_lost_approvals(
     others = np.arange(420) >= 220
     champion = Views(np.zeros(420), np.arange(420) < 100)
     challenger = Views(np.zeros(420), (np.arange(420) < approved) | others)
-    (gate,) = slice_gates(
-        {"new": ~others}, y=y, champion=champion, challenger=challenger, gap_of=lambda _: gap, limits=LIMITS
-    )
-    assert gate.verdict is verdict
+    assert slice_gate(~others, champion, challenger, y=y, gap=gap).verdict is verdict
 
 
-@pytest.mark.parametrize(("others_lost", "verdict"), [(60, PASS), (40, PASS), (39, FAIL)])
+def test_a_small_group_of_which_some_gain_and_some_lose_is_not_hurt_by_chance() -> None:
+    who = np.arange(660)  # 60 in the group, 600 others who keep the tier
+    group, others = who < 60, who >= 60
+
+    def gate(quality: np.ndarray) -> Verdict:
+        champion = Views(np.zeros(660), (who < 40) | others)
+        return slice_gate(group, champion, Views(np.zeros(660), quality | others)).verdict
+
+    assert gate(who < 34) is FAIL
+    assert gate((who >= 20) & (who < 54)) is PASS  # 20 lose it, 14 gain it
+
+
+@pytest.mark.parametrize(("others_lost", "verdict"), [(60, PASS), (39, PASS), (20, FAIL)])
 def test_where_all_honest_buyers_lose_the_tier_a_slice_is_hurt_by_what_it_loses_beyond_them(
     others_lost: int, verdict: Verdict
 ) -> None:
     here = np.arange(400) < 200
     challenger = np.ones(400, dtype=bool)
     challenger[:60] = challenger[200 : 200 + others_lost] = False
-    (gate,) = slice_gates(
-        {"new": here},
-        y=np.zeros(400, dtype=np.int64),
-        champion=Views(np.zeros(400), np.ones(400, dtype=bool)),
-        challenger=Views(np.zeros(400), challenger),
-        gap_of=lambda _: Interval(0.0, 0.0, 0.0),
-        limits=LIMITS,
-    )
-    assert gate.verdict is verdict
+    champion = Views(np.zeros(400), np.ones(400, dtype=bool))
+    assert slice_gate(here, champion, Views(np.zeros(400), challenger)).verdict is verdict
 
 
 def test_a_group_in_which_all_have_the_tier_is_not_hurt_by_its_share_of_what_all_lose() -> None:
@@ -129,15 +159,7 @@ def test_a_group_in_which_all_have_the_tier_is_not_hurt_by_its_share_of_what_all
     fewer = Views(np.zeros(n), champion.quality & (np.arange(n) % 5 != 1) & (np.arange(n) % 50 != 0))
 
     def gate(challenger: Views) -> Verdict:
-        (one,) = slice_gates(
-            {"established": all_have},
-            y=np.zeros(n, dtype=np.int64),
-            champion=champion,
-            challenger=challenger,
-            gap_of=lambda _: Interval(0.0, 0.0, 0.0),
-            limits=LIMITS,
-        )
-        return one.verdict
+        return slice_gate(all_have, champion, challenger).verdict
 
     assert gate(fewer) is PASS  # 22% of the group, of all honest buyers about a tenth
     assert gate(Views(np.zeros(n), champion.quality & ~(all_have & (np.arange(n) % 5 < 3)))) is FAIL
@@ -154,14 +176,7 @@ def test_where_the_serving_model_approves_nobody_a_person_decides_about_money() 
 
 def test_a_slice_too_small_to_judge_says_so() -> None:
     few = np.arange(200) < 49
-    (gate,) = slice_gates(
-        {"heavy": few},
-        y=np.zeros(200, dtype=np.int64),
-        champion=views(100),
-        challenger=views(0),
-        gap_of=lambda _: Interval(0, 0, 0),
-        limits=LIMITS,
-    )
+    gate = slice_gate(few, views(100), views(0))
     assert (gate.verdict, gate.figure) == (OPEN, "too few to judge (49 rows)")
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from features.catalog import CATALOG
-from models.buyer_score import BuyerScore
+from models.buyer_score import MANY, BuyerScore
 from models.deciding.many import buyer_evidences
 from models.evidence import buyer_evidence
 from tests.backtest.scenes import small_score
@@ -15,7 +15,11 @@ from tests.backtest.scenes import small_score
 VALUES = st.one_of(
     st.just(float("nan")), st.integers(0, 40).map(float), st.floats(-1e6, 1e6, allow_nan=False)
 )
-ROWS = arrays(np.float64, st.tuples(st.integers(0, 5), st.just(CATALOG.n_features)), elements=VALUES)
+ROWS = arrays(
+    np.float64,
+    st.tuples(st.sampled_from([0, 1, 5, MANY - 1, MANY]), st.just(CATALOG.n_features)),
+    elements=VALUES,
+)
 
 
 @pytest.fixture(scope="module")
