@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from jinja2 import Environment
 
-from .pictures import pictures
+from .pictures import COLORS, pictures
 
 TEMPLATE: Final = Path(__file__).with_name("report.html.j2")
 FIGURES: Final = (
@@ -109,6 +109,7 @@ def page_of(report: dict[str, Any]) -> str:
         gaps=[name for name in COMPARED if name in told],
         words=ALONE,
         pictures=pictures(report),
+        colors=COLORS,
     )
 
 

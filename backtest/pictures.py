@@ -82,7 +82,8 @@ def _lines(axes: Axes, report: dict[str, Any], value: str, scale: float = 1.0) -
     for policy, color in zip(report["policies"], COLORS * len(report["policies"]), strict=False):
         rows = list(enumerate(policy["over_time"]))
         for whole, style in ((True, "o-"), (False, "o")):
-            points = [(x, row[value] * scale) for x, row in rows if row["whole"] is whole]
+            found = [(x, row[value]) for x, row in rows if row["whole"] is whole]
+            points = [(x, y * scale) for x, y in found if y is not None]
             axes.plot(
                 [x for x, _ in points],
                 [y for _, y in points],
@@ -101,7 +102,7 @@ def _lines(axes: Axes, report: dict[str, Any], value: str, scale: float = 1.0) -
 
 
 def _share(axes: Axes, report: dict[str, Any]) -> None:
-    _title(axes, "Refunded automatically, share of all requests")
+    _title(axes, "Refunded at once, share of requests before shipment")
     _lines(axes, report, "auto_share")
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.legend(frameon=False, fontsize=7)
@@ -138,7 +139,7 @@ def _caught(axes: Axes, report: dict[str, Any]) -> None:
     _bars(axes, report, "caught_by_rules", 0)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set_xlim(0, 1)
-    axes.legend(frameon=False, fontsize=7)
+    axes.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.4, -0.09), ncols=3)
 
 
 def _paid(axes: Axes, report: dict[str, Any]) -> None:
