@@ -38,6 +38,12 @@ def caveats_of(
         )
     if assumed_goods is not None:
         found.append(f"The log does not say what kind of goods an order holds; all count as {assumed_goods}.")
+    found += [
+        f"{policy.version} leaves {policy.exploration.review_share:.0%} of what it would refund at once to a "
+        "person, by lot; those decisions carry their probability."
+        for policy in policies
+        if policy.exploration.review_share is not None
+    ]
     if any(policy.needs_shop for policy in policies):
         found.append(
             "Shops' quality is what the service's sweep measures; a replay does not sweep, so a limit on it "

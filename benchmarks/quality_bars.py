@@ -42,7 +42,8 @@ class Bar:
 
 
 def bars(real: Drawn | None, markets: Drawn | None) -> list[Bar]:
-    """Judge what there is."""
+    """Judge what there is beside ours."""
+    real, markets = (drawn if drawn and OURS in drawn.methods else None for drawn in (real, markets))
     found = list(_ahead(real)) if real else []
     if real:
         found += [_lead(real, SIMPLE, "plain features"), _lead(real, ON_OURS, "any features")]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, Literal
 
 from .caps import NOTHING_USED, Usage
 from .case import Case, Verdict
+from .exploration import CODE as EXPLORED
+from .exploration import propensity
 from .message import Message
 from .policy import Policy
 from .request import UNKNOWN_SHOP, BuyerEvidence, OrderEvidence, RefundRequest, ShopEvidence
@@ -31,14 +34,18 @@ MESSAGES: Final[dict[Outcome, Message]] = {
     ),
 }
 """The first Chinese text is the notice's own (Q5) and must not be changed."""
+BY_LOT: Final = Message(
+    zh="该申请已转入商家常规审核",
+    en="The request goes to the merchant's ordinary review.",
+)
+"""Of a request that meets the conditions and that a policy's lot leaves to a person."""
 
 
 @value()
 class Decision:
     """The outcome with everything that it followed from.
 
-    ``propensity`` is the probability with which this policy takes this outcome here: 1 without
-    exploration.
+    ``propensity`` is the probability with which this policy takes this outcome here: 1 without a lot.
     """
 
     outcome: Outcome
@@ -85,5 +92,16 @@ def decide(
     tier = tier_of(buyer, policy, previous=previous_tier)
     state = state_of(buyer, policy, standing)
     verdicts = judge(Case(request, buyer, order, tier, state, policy, decided_at, previous_tier, usage, shop))
-    outcome: Outcome = "manual_review" if [v for v in verdicts if not v.passed] else "auto_refund"
-    return Decision(outcome, MESSAGES[outcome], verdicts, tier, state)
+    failed = [v for v in verdicts if not v.passed]
+    outcome: Outcome = "manual_review" if failed else "auto_refund"
+    if (share := policy.exploration.review_share) is None:
+        return Decision(outcome, MESSAGES[outcome], verdicts, tier, state)
+    return Decision(outcome, message_of(verdicts), verdicts, tier, state, propensity(failed, share))
+
+
+def message_of(rules: Sequence[Verdict]) -> Message:
+    """Give what is said of a decision with these verdicts; of whom only the lot holds nothing untrue."""
+    failed = [verdict.code for verdict in rules if not verdict.passed]
+    if failed == [EXPLORED]:
+        return BY_LOT
+    return MESSAGES["manual_review" if failed else "auto_refund"]

@@ -109,6 +109,21 @@ class ShopLimits:
     )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Exploration:
+    """A lot by which a share of what would be refunded at once goes to a person.
+
+    Decisions then carry their probability. The lot only withholds: it refunds nothing that a rule holds.
+    """
+
+    review_share: float | None = setting(
+        None, "Share of the requests that pass every other rule which go to a person.", low=0.0, high=1.0
+    )
+    seed: int | None = setting(
+        None, "The lot is drawn from this and the after-sale's id; off is 0.", low=0, high=2**31 - 1
+    )
+
+
 def limits_on(part: Caps | CreditLine | Budgets | ShopLimits) -> dict[str, int | float]:
     """Give the limits of a part that are on, by their settings' names in order."""
     found = {f.name: getattr(part, f.name) for f in fields(part)}

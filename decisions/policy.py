@@ -7,12 +7,14 @@ from datetime import timedelta
 from typing import Final, Literal
 
 from .in_force import BudgetLine, InForce, ShopLine, budget_lines, limits_in_force, shop_lines
-from .limits import MOST_FEN, Budgets, Caps, CreditLine, OpenCases, ShopLimits, limits_on
+from .limits import MOST_FEN, Budgets, Caps, CreditLine, Exploration, OpenCases, ShopLimits, limits_on
 from .request import GoodsType
 from .setting import DECLARED, Setting, setting
 from .standing_policy import StandingPolicy
 
-OptionalRule = Literal["kill_switch", "shop_quality", "caps", "open_case", "credit_line", "budget"]
+OptionalRule = Literal[
+    "kill_switch", "shop_quality", "caps", "open_case", "credit_line", "budget", "exploration"
+]
 TIER_RULE: Final = (
     "quality_score_min",
     "low_score_max",
@@ -98,6 +100,7 @@ class Policy:
     credit_line: CreditLine = field(default_factory=CreditLine)
     budgets: Budgets = field(default_factory=Budgets)
     standing: StandingPolicy = field(default_factory=StandingPolicy)
+    exploration: Exploration = field(default_factory=Exploration)
     asks: frozenset[OptionalRule] = field(init=False, repr=False, compare=False)
     needs_usage: bool = field(init=False, repr=False, compare=False)
     needs_ledger: bool = field(init=False, repr=False, compare=False)
@@ -138,6 +141,7 @@ def _asked(policy: Policy) -> list[OptionalRule]:
         "open_case": policy.open_cases.one_at_a_time,
         "credit_line": bool(limits_on(policy.credit_line)),
         "budget": bool(limits_on(policy.budgets)),
+        "exploration": policy.exploration.review_share is not None,
     }
     return [rule for rule, is_on in on.items() if is_on]
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from .cap_rules import budget, caps, credit_line, open_case
 from .case import Case, Verdict
+from .exploration import exploration
 from .policy import OptionalRule
 from .request import GoodsType, RefundType, ShippingStatus
 from .scope_rules import kill_switch, scope, shop_quality
@@ -146,6 +147,7 @@ OPTIONAL_RULES: Final[dict[OptionalRule, Rule]] = {
     "open_case": open_case,
     "credit_line": credit_line,
     "budget": budget,
+    "exploration": exploration,
 }
 """The rules that are asked, after those, only under a policy that turns them on: a verdict on what a policy
 does not limit would say nothing."""

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decisions.case import Verdict
-from decisions.engine import MESSAGES, Outcome
+from decisions.engine import Outcome, message_of
 from decisions.policy import Policy
 from decisions.request import BuyerEvidence
 from decisions.tiers import Tier, tier_of
@@ -130,7 +130,8 @@ def for_buyer(
 
 def for_merchant(outcome: Outcome, rules: Sequence[Verdict]) -> MerchantExplanation:
     """Tell a shop why a refund was automatic, or that it is theirs to review; never anything of the buyer."""
-    message = {"zh": MESSAGES[outcome].zh, "en": MESSAGES[outcome].en}
+    said_of = message_of(rules)
+    message = {"zh": said_of.zh, "en": said_of.en}
     said = ORDER_FACTS if outcome == "auto_refund" else ORDER_FAULTS
     held = outcome == "auto_refund"
     codes = [verdict.code for verdict in rules if verdict.passed is held]

@@ -47,10 +47,12 @@ def show(buyer_id: Annotated[str, typer.Argument(metavar="BUYER")], as_json: Jso
     out.print(
         f"{buyer_id}: {found.standing.state}" + (f" until {until.isoformat()}" if until else ""), markup=False
     )
-    table = Table("at", "from", "to", "rule", "by", "policy")
+    table = Table("at (UTC)", "from", "to", "rule", "by", "policy")
     for e in found.history:
-        names = ("at", "from_state", "to_state", "rule", "actor", "policy_version")
-        table.add_row(*(escape(str(e[name])) for name in names))
+        unrecorded = e["version"] == 1 and e["from_state"] == "new"  # new or eligible, by the history
+        names = ("to_state", "rule", "actor", "policy_version")
+        before = "no record" if unrecorded else str(e["from_state"])
+        table.add_row(str(e["at"])[:19], before, *(escape(str(e[name])) for name in names))
     out.print(table if found.history else "nothing was ever recorded")
 
 

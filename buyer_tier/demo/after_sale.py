@@ -1,4 +1,4 @@
-"""An after-sale system: sends refund requests to the service over HTTP and keeps the answers."""
+"""An after-sale system: tells the service of events, sends it refund requests and keeps the answers."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 import httpx
+import pyarrow as pa
 
 from decisions.request import RefundRequest
+
+EVENTS_AT_ONCE: Final = 1_000
 
 
 class AnswerMissing(Exception):  # noqa: N818 - it names what happened
@@ -36,44 +39,43 @@ class Answer:
         return next((rule["code"] for rule in self.body["rules"] if not rule["passed"]), None)
 
 
-def ask(
-    requests: Sequence[RefundRequest],
-    *,
-    url: str,
-    key: str,
-    connections: int = 4,
-    answered: Callable[[], None] = lambda: None,
-) -> list[Answer]:
-    """Send every request, a few at a time, and return the answers in the order of the requests.
+class AfterSale:
+    """A client of the service, a few connections wide.
 
     Raises
     ------
     AnswerMissing
-        The service answered something else than a decision; says what.
+        From every call: the service answered something else than was asked for; says what.
     """
-    return asyncio.run(_ask(requests, url=url, key=key, connections=connections, answered=answered))
 
+    def __init__(self, client: httpx.AsyncClient, *, connections: int = 4) -> None:
+        self._client, self._connections = client, connections
 
-async def _ask(
-    requests: Sequence[RefundRequest],
-    *,
-    url: str,
-    key: str,
-    connections: int,
-    answered: Callable[[], None],
-) -> list[Answer]:
-    queue = iter(enumerate(requests))
-    answers: dict[int, Answer] = {}
-    headers = {"Authorization": f"Bearer {key}"}
-    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as client:
+    async def ask(
+        self, requests: Sequence[RefundRequest], *, answered: Callable[[], None] = lambda: None
+    ) -> list[Answer]:
+        """Send every request, a few at a time, and return the answers in the order of the requests."""
+        queue = iter(enumerate(requests))
+        answers: dict[int, Answer] = {}
 
         async def work(jobs: Iterable[tuple[int, RefundRequest]]) -> None:
             for place, request in jobs:
-                answers[place] = await _one(client, request)
+                answers[place] = await _one(self._client, request)
                 answered()
 
-        await asyncio.gather(*(work(queue) for _ in range(connections)))
-    return [answers[place] for place in range(len(requests))]
+        await asyncio.gather(*(work(queue) for _ in range(min(self._connections, len(requests)))))
+        return [answers[place] for place in range(len(requests))]
+
+    async def tell(self, events: pa.Table) -> None:
+        """Bring events into the service's log."""
+        for start in range(0, len(events), EVENTS_AT_ONCE):
+            rows = events.slice(start, EVENTS_AT_ONCE).to_pylist()
+            for row in rows:
+                row |= {name: row[name].isoformat() for name in ("occurred_at", "recorded_at")}
+            response = await self._client.post("/v1/events", json={"events": rows})
+            fates = response.json()["results"] if response.is_success else []
+            if {fate["status"] for fate in fates} != {"accepted"}:
+                raise AnswerMissing(f"events: HTTP {response.status_code}, {response.text[:300]}")
 
 
 async def _one(client: httpx.AsyncClient, request: RefundRequest) -> Answer:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+import httpx
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from backtest.marketplace import Market, MarketConfig, simulate
-from backtest.requests import Requests, refund_requests
-from decisions.request import RefundRequest
-from features.events import TIMESTAMP
+from backtest.requests import refund_requests
 from features.files import replacing
 from features.log import read_log, write_log, write_table
 from features.rows import EPOCH
@@ -28,7 +26,8 @@ from serving.store import keys
 from training.abuse import train_abuse
 from training.report import TrainingReport
 
-from .after_sale import Answer, ask
+from .after_sale import AfterSale, Answer
+from .month import Step, recorded, steps
 from .report import Summary, summarize
 from .service import running_service
 from .workspace import Corner, count_rows, start_empty
@@ -77,13 +76,11 @@ def run_demo(config: MarketConfig, *, settings: Settings, progress: Progress) ->
     training = _trained(log, config, settings, progress)
     with workspace(settings) as url:
         since = config.end - REPLAYED
-        key = _loaded(_recorded(log, EPOCH, since), url, settings, progress)
+        key = _loaded(recorded(log, EPOCH, since), url, settings, progress)
         corner.keep_key(key)
         asked = refund_requests(log, since=since, until=config.end)
-        month = _Month(since=since, asked=asked, log=log)
-        answers, seconds = _replayed(
-            month, url=url, key=key, settings=settings, corner=corner, progress=progress
-        )
+        month = list(steps(log, asked.items, since=since))
+        answers, seconds = _replayed(month, key=key, settings=settings, corner=corner, progress=progress)
         corner.note_rows(count_rows(settings))
     abusers = market.truth.filter(pc.field("is_abuser"))["buyer_id"].to_pylist()
     summary = summarize(answers, abusers=set(abusers), seconds=seconds)
@@ -129,52 +126,31 @@ def _loaded(log: pa.Table, url: str, settings: Settings, progress: Progress) -> 
     return key
 
 
-def _recorded(log: pa.Table, since: datetime, until: datetime) -> pa.Table:
-    at = log["recorded_at"]
-    known = pc.and_(
-        pc.greater_equal(at, pa.scalar(since, TIMESTAMP)), pc.less(at, pa.scalar(until, TIMESTAMP))
-    )
-    return log.filter(known)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Month:
-    since: datetime
-    asked: Requests
-    log: pa.Table
-
-    def days(self) -> Iterator[tuple[list[RefundRequest], pa.Table]]:
-        """Give each day's requests, then what was recorded on it.
-
-        An order is judged by all that is known when it is decided: a day that has not come must not be in
-        the log.
-        """
-        for start in (self.since + timedelta(days=n) for n in range(REPLAYED.days)):
-            end = start + timedelta(days=1)
-            asked = [r for r in self.asked.items if start <= r.requested_at < end]
-            yield asked, _recorded(self.log, start, end)
-
-
 def _replayed(
-    month: _Month, *, url: str, key: str, settings: Settings, corner: Corner, progress: Progress
+    month: list[Step], *, key: str, settings: Settings, corner: Corner, progress: Progress
 ) -> tuple[list[Answer], float]:
-    count = len(month.asked.items)
-    progress.step(f"start the service and ask it for {count:,} decisions over HTTP")
-    answers: list[Answer] = []
-    seconds, answered = 0.0, _counting(progress, count)
+    count = sum(len(step.requests) for step in month)
+    progress.step(f"start the service, tell it of the month and ask it for {count:,} decisions over HTTP")
     with running_service(settings, log_file=corner.log_file) as address:
-        for asked, events in month.days():
-            with _timed() as asking:
-                answers += ask(asked, url=address, key=key, answered=answered)
-            seconds += asking()
-            asyncio.run(_load(events, url, settings))
+        answers, seconds = asyncio.run(_lived(month, address, key, _counting(progress, count)))
     progress.done(f"{len(answers) / max(seconds, 1e-9):.0f} decisions a second over 4 connections")
     return answers, seconds
 
 
-async def _load(log: pa.Table, url: str, settings: Settings) -> None:
-    async with opened(settings, url) as database:
-        await load_log(database, log)
+async def _lived(
+    month: list[Step], address: str, key: str, answered: Callable[[], None]
+) -> tuple[list[Answer], float]:
+    """Go through the month; give the answers, and the seconds that asking took."""
+    answers, seconds = list[Answer](), 0.0
+    headers = {"Authorization": f"Bearer {key}"}
+    async with httpx.AsyncClient(base_url=address, headers=headers, timeout=30) as client:
+        system = AfterSale(client)
+        for step in month:
+            await system.tell(step.events)
+            started = time.perf_counter()
+            answers += await system.ask(step.requests, answered=answered)
+            seconds += time.perf_counter() - started
+    return answers, seconds
 
 
 def _counting(progress: Progress, total: int) -> Callable[[], None]:
@@ -184,12 +160,3 @@ def _counting(progress: Progress, total: int) -> Callable[[], None]:
         progress.detail(f"{next(count):,} of {total:,}")
 
     return answered
-
-
-@contextmanager
-def _timed() -> Iterator[Callable[[], float]]:
-    start, end = time.perf_counter(), [0.0]
-    try:
-        yield lambda: end[0]
-    finally:
-        end[0] = time.perf_counter() - start

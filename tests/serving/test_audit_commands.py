@@ -18,7 +18,7 @@ from features.errors import BadInput
 from serving.errors import ModelGone
 from tests.serving.deciding import decided
 from tests.serving.deciding import run as sql
-from tests.serving.scenes import NOW, FakeModels, good_history, request, table
+from tests.serving.scenes import ASKED_AT, NOW, FakeModels, event, good_history, request, table
 
 MODELS = FakeModels()
 
@@ -42,6 +42,23 @@ def three(url: str) -> str:
         == 3
     )
     return url
+
+
+def test_a_dossier_does_not_call_a_buyer_new_of_whom_only_nothing_was_on_record(url: str) -> None:
+    confirmed = event("v1", "good", "abuse_confirmed", ASKED_AT.replace(hour=1), reason="empty_box")
+    asked = [msgspec.convert(request(refund_amount_fen=9900), RefundRequest)]
+    decided(url, asked, log=table([*good_history(), confirmed]), at=NOW)
+    shown = run("audit", "dossier", "AS-1").stdout
+    for said in (
+        "(manual_review): 1 of 9 rules failed: standing (standing is revoked",
+        "nothing on record → revoked",
+        "Before the first change below nothing was on record.",
+        "您可申诉",
+        "reason empty_box",
+    ):
+        assert said in shown, said
+    assert "new →" not in shown
+    assert "no record" in run("standing", "show", "good").stdout
 
 
 def run(*arguments: str) -> Result:
@@ -91,7 +108,14 @@ def test_what_cannot_be_verified_is_refused(three: str, tmp_path: Path) -> None:
 
 def test_a_dossier_is_read_in_the_terminal_as_json_and_as_a_page(three: str, tmp_path: Path) -> None:
     shown = run("audit", "dossier", "AS-1").stdout
-    for said in ("auto_refund: all 9 rules passed. 129.00 yuan", "the link holds", "quality_score_min"):
+    for said in (
+        "Refunded at once (auto_refund): all 9 rules passed.",
+        "12,900 fen (129.00 yuan)",
+        "Asked 2026-03-01 12:00:00 UTC (03-01 20:00 Shanghai)",
+        "Nothing was on record. A buyer without a record is new or eligible",
+        "the link holds",
+        "quality_score_min",
+    ):
         assert said in shown, said
     found = json.loads(run("audit", "dossier", "AS-1", "--json").stdout)
     assert (found["after_sale_id"], found["chain"]["place"]) == ("AS-1", 2)

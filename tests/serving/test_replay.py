@@ -42,6 +42,7 @@ GUARDED = parse(
     low_score_max = 600
     caps = {refunds_per_day = 1, fen_per_7_days = 40_000, refunds_per_30_days = 4}
     open_cases.one_at_a_time = true
+    exploration.review_share = 0.2
     credit_line.quality = 40_000
     budgets = {shop_loss_fen_per_7_days = 5_000, platform_loss_fen_per_30_days = 90_000}
 
