@@ -111,7 +111,7 @@ def backtest(
             on_step("looking for the cheapest change")
             report["budget"] = _cheapest(run, scene, models, order, on_month)
         on_step("writing the report")
-        _write(report, order.out)
+        write_report(report, page_of(report), order.out)
     return report
 
 
@@ -135,10 +135,8 @@ def _cheapest(run: Run, scene: Scene, models: Models, order: Order, on_month: On
     return found
 
 
-def _write(report: dict[str, Any], out: Path) -> None:
-    for name, text in (
-        (JSON, json.dumps(report, ensure_ascii=False, indent=1)),
-        (PAGE, page_of(report)),
-    ):
+def write_report(report: dict[str, Any], page: str, out: Path) -> None:
+    """Write a report into the run's folder, as values and as a page."""
+    for name, text in ((JSON, json.dumps(report, ensure_ascii=False, indent=1)), (PAGE, page)):
         with replacing(out / name) as temporary:
             temporary.write_text(text, encoding="utf-8")

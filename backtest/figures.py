@@ -70,11 +70,7 @@ class Scene:
         columns = {
             f"{n}/{name}": values
             for n, one in enumerate(judged)
-            for name, values in (
-                *_by_request(outcomes, buyers, one),
-                *_by_buyer(buyers, one),
-                *_by_outcome(outcomes, buyers, one, outcome),
-            )
+            for name, values in columns_of(outcomes, buyers, one, outcome).items()
         }
         return cls(history, outcomes, buyers, judged, Sums(columns, seed=seed), outcome)
 
@@ -98,7 +94,7 @@ class Scene:
         found |= {name: self.sums.ratio(f"{n}/{a}", f"{n}/{b}") for name, (a, b) in self.ratios.items()}
         if not self.outcomes.knows_waiting:
             found["hours_saved"] = Figure(None)
-        return found | (_medians(self.buyers, self.judged[n], self.outcomes) if told else {})
+        return found | (medians(self.buyers, self.judged[n], self.outcomes) if told else {})
 
     def gaps(self, n: int) -> dict[str, Figure]:
         """Give how much the n-th policy's ratios exceed the first's, on the same buyers."""
@@ -112,6 +108,18 @@ class Scene:
         """The ratios that can be told here: name, part and whole."""
         of_truth = RATIOS_OF_TRUTH if self.buyers.truth is not None else {}
         return RATIOS | of_truth | (again.RATIOS if self.outcome else {})
+
+
+def columns_of(
+    outcomes: Outcomes, buyers: Buyers, one: Judged, outcome: Again | None = None
+) -> dict[str, Floats]:
+    """Add up by buyer what the figures of a policy are made of."""
+    parts = (
+        *_by_request(outcomes, buyers, one),
+        *_by_buyer(buyers, one),
+        *_by_outcome(outcomes, buyers, one, outcome),
+    )
+    return dict(parts)
 
 
 def _by_request(o: Outcomes, buyers: Buyers, one: Judged) -> Iterator[tuple[str, Floats]]:
@@ -172,7 +180,7 @@ def _by_buyer(buyers: Buyers, one: Judged) -> Iterator[tuple[str, Floats]]:
     yield "good_days", np.where(good, taken.days, 0.0)
 
 
-def _medians(buyers: Buyers, one: Judged, o: Outcomes) -> dict[str, Figure]:
+def medians(buyers: Buyers, one: Judged, o: Outcomes) -> dict[str, Figure]:
     """Days and yuan from an abuser's first abuse until the revocation, of those that came meanwhile."""
     taken = one.taken
     who = buyers.abuser & taken.revoked & (buyers.since <= taken.revoked_at)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment
+from jinja2 import Environment, FileSystemLoader, Template
 
-from .pictures import pictures
+from .pictures import COLORS, pictures
 
-TEMPLATE: Final = Path(__file__).with_name("report.html.j2")
+TEMPLATE: Final = "report.html.j2"
 FIGURES: Final = (
     ("requests", "requests", "count"),
     ("before", "… before shipment, which policies are about", "count"),
@@ -99,17 +99,24 @@ COMPARED: Final = (
 
 def page_of(report: dict[str, Any]) -> str:
     """Render the page; everything it shows is inside it."""
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"figure": said, "value": value}
-    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     told = report["policies"][0]["gaps"] or report["policies"][-1]["gaps"]
-    return template.render(
+    return template_of(TEMPLATE).render(
         **report,
         rows=rows_of(report),
         gaps=[name for name in COMPARED if name in told],
         words=ALONE,
         pictures=pictures(report),
+        colors=COLORS,
     )
+
+
+def template_of(name: str) -> Template:
+    """Read a page's template; those beside each other include each other."""
+    folder = Path(__file__).parent
+    loader = FileSystemLoader([folder, folder / "world"])
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=loader)
+    environment.filters |= {"figure": said, "value": value}
+    return environment.get_template(name)
 
 
 def rows_of(report: dict[str, Any]) -> list[tuple[str, str, str]]:

@@ -33,15 +33,16 @@ Draw = Callable[[Axes, dict[str, Any]], None]
 
 def pictures(report: dict[str, Any]) -> dict[str, str]:
     """Draw a report; each picture as text that a page can carry (base64 of a PNG)."""
-    draws: dict[str, Draw] = {"front": _front, "share": _share}
-    draws |= {"lost": _lost} if report["history"]["knows_shipping"] else {}
+    draws: dict[str, Draw] = {"front": front, "share": share}
+    draws |= {"lost": lost} if report["history"]["knows_shipping"] else {}
     draws |= {"waited": _waited} if report["history"]["knows_waiting"] else {}
     if report["has_truth"]:
-        draws |= {"caught": _caught, "paid": _paid}
-    return {name: _drawn(report, draw, 6.2 if name == "front" else 4.6) for name, draw in draws.items()}
+        draws |= {"caught": caught, "paid": paid}
+    return {name: drawn(report, draw, 6.2 if name == "front" else 4.6) for name, draw in draws.items()}
 
 
-def _drawn(report: dict[str, Any], draw: Draw, width: float) -> str:
+def drawn(report: dict[str, Any], draw: Draw, width: float) -> str:
+    """Draw one picture of a report."""
     figure = Figure(figsize=(width, 3.4), layout="constrained")
     axes = figure.subplots()
     axes.spines[["top", "right"]].set_visible(False)
@@ -50,13 +51,15 @@ def _drawn(report: dict[str, Any], draw: Draw, width: float) -> str:
     return _as_text(figure)
 
 
-def _title(axes: Axes, text: str) -> None:
+def title(axes: Axes, text: str) -> None:
+    """Write what a picture shows above it."""
     axes.set_title(text, loc="left", fontsize=10, color=INK)
 
 
-def _front(axes: Axes, report: dict[str, Any]) -> None:
-    title, along, up = PLANE[report["cost_is"]]
-    _title(axes, f"{title} (left and up is better)")
+def front(axes: Axes, report: dict[str, Any]) -> None:
+    """Draw whom policies serve against what they lose."""
+    words, along, up = PLANE[report["cost_is"]]
+    title(axes, f"{words} (left and up is better)")
     on = sorted((p["loss"]["value"], p["served"]["value"]) for p in report["front"] if p["on_front"])
     axes.plot([x for x, _ in on], [y for _, y in on], color=GREY, linewidth=1, zorder=0)
     for point, color in zip(report["front"], COLORS * len(report["front"]), strict=False):
@@ -77,12 +80,13 @@ def _front(axes: Axes, report: dict[str, Any]) -> None:
         axes.legend(frameon=False, fontsize=8)
 
 
-def _lines(axes: Axes, report: dict[str, Any], value: str, scale: float = 1.0) -> None:
+def lines(axes: Axes, report: dict[str, Any], value: str, scale: float = 1.0) -> None:
     """Join whole months; one that the history covers in part is a hollow point beside the line."""
     for policy, color in zip(report["policies"], COLORS * len(report["policies"]), strict=False):
         rows = list(enumerate(policy["over_time"]))
         for whole, style in ((True, "o-"), (False, "o")):
-            points = [(x, row[value] * scale) for x, row in rows if row["whole"] is whole]
+            found = [(x, row[value]) for x, row in rows if row["whole"] is whole]
+            points = [(x, y * scale) for x, y in found if y is not None]
             axes.plot(
                 [x for x, _ in points],
                 [y for _, y in points],
@@ -100,21 +104,23 @@ def _lines(axes: Axes, report: dict[str, Any], value: str, scale: float = 1.0) -
     axes.set_ylim(bottom=0)
 
 
-def _share(axes: Axes, report: dict[str, Any]) -> None:
-    _title(axes, "Refunded automatically, share of all requests")
-    _lines(axes, report, "auto_share")
+def share(axes: Axes, report: dict[str, Any]) -> None:
+    """Draw what is refunded automatically by month."""
+    title(axes, "Refunded at once, share of requests before shipment")
+    lines(axes, report, "auto_share")
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.legend(frameon=False, fontsize=7)
 
 
-def _lost(axes: Axes, report: dict[str, Any]) -> None:
-    _title(axes, "Known loss, yuan a month")
-    _lines(axes, report, "loss_fen", 0.01)
+def lost(axes: Axes, report: dict[str, Any]) -> None:
+    """Draw what is lost by month."""
+    title(axes, "Known loss, yuan a month")
+    lines(axes, report, "loss_fen", 0.01)
 
 
 def _waited(axes: Axes, report: dict[str, Any]) -> None:
-    _title(axes, "Hours of waiting saved, a month")
-    _lines(axes, report, "hours_saved")
+    title(axes, "Hours of waiting saved, a month")
+    lines(axes, report, "hours_saved")
 
 
 def _bars(axes: Axes, report: dict[str, Any], value: str, scale: float, *, pale: bool = False) -> None:
@@ -132,17 +138,19 @@ def _bars(axes: Axes, report: dict[str, Any], value: str, scale: float, *, pale:
     axes.set_ylim(len(kinds) - 0.4, -0.6)
 
 
-def _caught(axes: Axes, report: dict[str, Any]) -> None:
-    _title(axes, "Abusers restricted or revoked\n(pale: only by the log's confirmations)")
+def caught(axes: Axes, report: dict[str, Any]) -> None:
+    """Draw which share of each kind of abuser was caught."""
+    title(axes, "Abusers restricted or revoked\n(pale: only by the log's confirmations)")
     _bars(axes, report, "caught", 0, pale=True)
     _bars(axes, report, "caught_by_rules", 0)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set_xlim(0, 1)
-    axes.legend(frameon=False, fontsize=7)
+    axes.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.4, -0.09), ncols=3)
 
 
-def _paid(axes: Axes, report: dict[str, Any]) -> None:
-    _title(axes, "Refunded automatically to abusers, yuan")
+def paid(axes: Axes, report: dict[str, Any]) -> None:
+    """Draw what each kind of abuser was paid."""
+    title(axes, "Refunded automatically to abusers, yuan")
     _bars(axes, report, "auto_fen", 0.01)
 
 

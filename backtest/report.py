@@ -45,7 +45,7 @@ def report_of(run: Run, scene: Scene, *, inputs: dict[str, Any], caveats: Sequen
                 "first": history.first.isoformat(),
                 "last": history.last.isoformat(),
                 "requests": len(history.requests),
-                **_asked(history),
+                **asked_in(history),
                 "incomplete": history.incomplete,
                 "repeated": history.repeated,
                 "before_shipment": int(outcomes.before.sum()),
@@ -89,7 +89,7 @@ def plain(value: Any) -> Any:
     return [plain(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
-def _asked(history: History) -> dict[str, str | None]:
+def asked_in(history: History) -> dict[str, str | None]:
     """Tell when the first and the last of the requests decided came."""
     ends = pc.min_max(history.requests["requested_at"].cast(pa.int64())).as_py()
     return {

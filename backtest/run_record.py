@@ -64,12 +64,17 @@ def inputs_of(
     """Fingerprint what goes into a run."""
     return Inputs(
         log=fingerprints_before(log, _EVER)[0],
-        policies={policy.version: content_id(policy) for policy in policies},
+        policies=policies_of(policies),
         models=models,
         since=None if since is None else since.isoformat(),
         until=None if until is None else until.isoformat(),
         goods=None if goods is None else str(goods),
     )
+
+
+def policies_of(policies: Sequence[Policy]) -> dict[str, str]:
+    """Give the content of each policy by its version."""
+    return {policy.version: content_id(policy) for policy in policies}
 
 
 def begin(out: Path, inputs: Inputs) -> bool:

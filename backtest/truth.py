@@ -30,6 +30,8 @@ class Truth:
     is_abuser : bool (n,)
     starts, ends : int64 (n,)
         Microseconds of the abuse; `NEVER` where it does not start or end.
+    person_ids : pa.Array
+        The first account of the person behind each.
     """
 
     buyer_ids: pa.Array
@@ -37,6 +39,7 @@ class Truth:
     is_abuser: npt.NDArray[np.bool_]
     starts: npt.NDArray[np.int64]
     ends: npt.NDArray[np.int64]
+    person_ids: pa.Array
 
     def active(self, since: int, until: int) -> npt.NDArray[np.bool_]:
         """Tell who abuses in ``[since, until)``."""
@@ -57,12 +60,16 @@ def read_truth(path: Path) -> Truth:
         raise BadInput(f"{path}: cannot be read as a truth file ({str(error).splitlines()[0]})") from None
     if missing := [name for name in _NEEDED if name not in table.column_names]:
         raise BadInput(f"{path}: has no column {missing[0]}; it is no truth file of a simulated market")
+    own = table["person_id" if "person_id" in table.column_names else "buyer_id"]
+    starts, ends = (
+        pc.fill_null(table[name].cast(TIMESTAMP).cast(pa.int64()), NEVER).to_numpy()
+        for name in ("abuse_starts_at", "abuse_ends_at")
+    )
     return Truth(
         table["buyer_id"].combine_chunks().cast(pa.string()),
         table["archetype"].to_pylist(),
         pc.fill_null(table["is_abuser"], False).to_numpy(),
-        *(
-            pc.fill_null(table[name].cast(TIMESTAMP).cast(pa.int64()), NEVER).to_numpy()
-            for name in ("abuse_starts_at", "abuse_ends_at")
-        ),
+        starts,
+        ends,
+        own.combine_chunks().cast(pa.string()),
     )

@@ -1,4 +1,4 @@
-"""What a backtest costs: the simulated marketplace and the replay, on one core, each size in its own process.
+"""What a backtest costs: simulated market, replay and closed loop, on one core, each size in its own process.
 
 ``make bench-backtest``; ``BENCH_QUICK=1``: a minute. Rates are per second of processor time, which other
 work on the machine moves less than the clock; the libraries are loaded before.
@@ -26,6 +26,7 @@ LIBRARIES: Final = ("numpy", "pyarrow")
 SIZES: Final = {
     "simulate": (10_000, 50_000) if QUICK else (50_000, 1_000_000),
     "replay": (5_000,) if QUICK else (20_000, 80_000),
+    "world": (1_000,) if QUICK else (5_000, 20_000),
 }
 """Buyers, by row."""
 
@@ -84,7 +85,35 @@ def replay(buyers: int) -> Row:
     }
 
 
-WAYS: Final[dict[str, Callable[[int], Row]]] = {"simulate": simulate, "replay": replay}
+def world(buyers: int) -> Row:
+    """Let the notice live in a market for a year, as ``buyer-tier backtest --world`` does, with one model."""
+    import pyarrow as pa
+
+    from backtest.marketplace import MarketConfig
+    from backtest.replay import Fixed
+    from backtest.world.living import World, lived
+    from benchmarks.online_data import score
+    from decisions.policy import NOTICE
+    from features.catalog import CATALOG
+    from models.registry import LoadedModel
+
+    pa.set_cpu_count(1)
+    model = LoadedModel(score(140, num_leaves=4), "buyer-score", "1", "run", CATALOG.version)
+    market = MarketConfig(buyers=buyers, days=365)
+    with tempfile.TemporaryDirectory(dir=OUT.parent) as folder:
+        worked = time.process_time()
+        one = lived(World(market=market, out=Path(folder), models=Fixed(model)), NOTICE)
+        seconds = time.process_time() - worked
+    decisions, events = len(one.run.history.requests), one.run.history.events
+    return {
+        "decisions_per_second": round(decisions / seconds),
+        "events_per_second": round(events / seconds),
+        "decisions": decisions,
+        "peak_mib": peak_mib(),
+    }
+
+
+WAYS: Final[dict[str, Callable[[int], Row]]] = {"simulate": simulate, "replay": replay, "world": world}
 UNITS: Final = {"events_per_second": "1/s", "decisions_per_second": "1/s", "peak_mib": "MiB"}
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from rich.table import Table
 
-from backtest.page import ALONE, rows_of, said
+from backtest.page import ALONE, said
 
 SHOWN: Final = (
     "requests",
@@ -18,14 +19,14 @@ SHOWN: Final = (
 )
 
 
-def table_of(report: dict[str, Any]) -> Table:
-    """Lay the figures of a report out, a column a policy."""
+def table_of(report: dict[str, Any], rows: Sequence[tuple[str, str, str]], shown: Sequence[str]) -> Table:
+    """Lay some figures of a report out, a column a policy."""
     table = Table()
     table.add_column("")
     for policy in report["policies"]:
         table.add_column(policy["version"], justify="right", overflow="fold")
-    for name, words, unit in rows_of(report):
-        if name in SHOWN:
+    for name, words, unit in rows:
+        if name in shown:
             cells = [said(policy["figures"][name], unit) for policy in report["policies"]]
             table.add_row(ALONE.get(name, words), *cells)
     return table

@@ -4,8 +4,8 @@ What people mean to do, how shops fulfil and what would come of each request und
 as in the open loop, with the same draws; the answers choose. With ``stated_answer`` and abusers that do not
 react, the closed loop writes the open loop's market, but for the numbers of its events.
 
-Time passes in steps. A step holds at most one request of a buyer, and what is told of a buyer who asks ends
-with the request: the rest of that day comes in a later step of it.
+Time passes in steps. A step holds at most one request of a buyer, or several of one instant, and what is told
+of a buyer who asks ends with them: the rest of that day comes in a later step of it.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ class Step:
         The contract's columns; a buyer's events in the order in which they became known. Whatever was
         recorded before a request is in its step's or an earlier step's events.
     requests
-        By ``requested_at``, at most one per buyer: ``after_sale_id``, ``buyer_id``, ``refund_type``,
-        ``refund_amount_fen``, ``requested_at``, ``reason``, ``order_id``, ``shop_id``, ``category_id``,
-        ``goods_type``, ``paid_amount_fen``, ``paid_at``, ``shipping_status``. Often empty, in the last step
-        always.
+        By ``requested_at``, of a buyer only those of one instant: ``after_sale_id``, ``buyer_id``,
+        ``refund_type``, ``refund_amount_fen``, ``requested_at``, ``reason``, ``order_id``, ``shop_id``,
+        ``category_id``, ``goods_type``, ``paid_amount_fen``, ``paid_at``, ``shipping_status``. Often empty,
+        in the last step always.
     """
 
     events: pa.Table
@@ -169,7 +169,7 @@ def _by_time(rows: Rows) -> Rows:
 
 
 def _waves(cases: Cases, rows: Rows, *, end: float) -> Iterator[tuple[float, Cases]]:
-    """Divide a day's cases so that no buyer asks, or is marked after asking, twice in one part."""
+    """Divide a day's cases so that no buyer asks at two instants, or is marked after asking, in one part."""
     marked = np.isin(rows.kind, MARKS)
     at = np.concatenate([rows.recorded[marked], cases.at])
     buyer = np.concatenate([rows.buyer[marked], cases.buyer])

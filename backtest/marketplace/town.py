@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -79,8 +80,9 @@ class Town:
         return at
 
     def feel(self, cases: Cases, *, auto: Bools, revoked: Bools) -> None:
-        """Let abusers learn from the answers to cases."""
-        self._minds.feel(cases, auto=auto, revoked=revoked)
+        """Let abusers learn from the answers to cases, from several of one instant one after the other."""
+        for rows in _one_of_each(cases.buyer):
+            self._minds.feel(cases.pick(rows), auto=auto[rows], revoked=revoked[rows])
 
     def live_with(self, cases: Cases, *, auto: Bools, day: int) -> Rows:
         """Take the answers to cases; give what follows on that day and keep what follows later."""
@@ -177,6 +179,15 @@ class Town:
         void = np.isin(rows.kind, VERDICTS) & self._void[rows.buyer]
         dropped = (rows.order != NIL) & ~self._alive[rows.order]
         return np.asarray(~(void | dropped))
+
+
+def _one_of_each(values: Ints) -> Iterator[Ints]:
+    """Yield rows without a repeated value, then what is left of them."""
+    left = np.arange(len(values))
+    while len(left):
+        first = np.sort(np.unique(values[left], return_index=True)[1])
+        yield left[first]
+        left = np.delete(left, first)
 
 
 def _under(rng: Rng, orders: Orders, limit: Ints) -> Orders:

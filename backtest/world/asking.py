@@ -28,11 +28,11 @@ def turns_of(requests: pa.Table, archive: Archive, *, score: BuyerScore) -> list
     Parameters
     ----------
     requests : pa.Table
-        `requests.SCHEMA`, at most one of a buyer.
+        `requests.SCHEMA`; several of a buyer only of one instant.
     archive : Archive
         With all that was recorded before each of them.
     """
-    buyers = requests["buyer_id"].combine_chunks()
+    buyers = requests["buyer_id"].combine_chunks().unique()
     own = archive.of(buyers)
     vectors = _vectors(requests, pa.concat_tables([own, archive.beside(own, buyers)]))
     known = zip(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from features.errors import BadInput
 from training.fit import OneClassOnly
@@ -13,7 +14,6 @@ from training.splits import NoMatureSnapshot
 
 from ..replay import Scorer
 from ..walk_forward import WalkForward
-from .archive import Archive
 
 
 class Lessons:
@@ -24,8 +24,8 @@ class Lessons:
 
     Parameters
     ----------
-    archive : Archive
-        The market so far.
+    known : callable
+        Gives the events so far.
     common, own : Path
         Folders for the first model and for the later ones.
     first : str, optional
@@ -34,7 +34,7 @@ class Lessons:
 
     def __init__(
         self,
-        archive: Archive,
+        known: Callable[[], pa.Table],
         *,
         common: Path,
         own: Path,
@@ -44,7 +44,7 @@ class Lessons:
         on_model: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._common, self._own = (
-            WalkForward(lambda: archive.events, folder, seed=seed, proves=proves, on_model=on_model)
+            WalkForward(known, folder, seed=seed, proves=proves, on_model=on_model)
             for folder in (common, own)
         )
         self.first = first
@@ -68,7 +68,16 @@ class Lessons:
         self.first = month
         return model
 
+    def kept(self, month: str) -> Scorer:
+        """Give the model of a month that was decided."""
+        found = self.of(month)
+        if found is None:
+            raise LookupError(f"{month} was decided without a model")
+        return found
+
     def refusal(self) -> BadInput:
         """Say why no month could be decided."""
         why = self._lacking or "nobody asked for a refund"
-        return BadInput(f"no month of this market can be decided by a model of its own time: {why}")
+        return BadInput(
+            f"no month of this market can be decided by a model of its own time: {why}; let it last longer"
+        )

@@ -112,7 +112,7 @@ def _live(
 ) -> None:
     archive = Archive()
     lessons = Lessons(
-        archive,
+        lambda: archive.events,
         common=world.out,
         own=folder,
         first=next(iter(months_in(decided)), None),

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from decisions.policy import Policy
@@ -65,7 +67,6 @@ class Platform:
         self._model: Scorer | None = None
         self._rows: list[DecisionRow] = []
         self._moves: Moves = []
-        self._event_of: dict[str, str] = {}
 
     def answer(self, step: Step) -> Replies:
         """Answer a step's requests.
@@ -90,28 +91,34 @@ class Platform:
         return self._decided(step, self._model)
 
     def _decided(self, step: Step, model: Scorer) -> Replies:
-        asking = step.events.filter(pc.equal(step.events["kind"], "refund_requested"))
-        self._event_of.update(
-            zip(asking["after_sale_id"].to_pylist(), asking["event_id"].to_pylist(), strict=True)
-        )
-        turns = turns_of(step.requests, self._archive, score=model.score)
+        order = _as_in_the_log(step)
+        turns = turns_of(step.requests.take(pa.array(order)), self._archive, score=model.score)
         rows = self._loop.decide(turns, model, self._moves)
         self._rows += rows
+        back = np.argsort(order)
         return Replies(
-            auto=np.array([row.outcome == "auto_refund" for row in rows]),
-            revoked=np.array([row.standing == "revoked" for row in rows]),
+            auto=np.array([row.outcome == "auto_refund" for row in rows])[back],
+            revoked=np.array([row.standing == "revoked" for row in rows])[back],
         )
 
     def end_month(self) -> None:
         """Write the month's decisions and the state after it, if any was decided."""
         if self._rows:
-            # As a replay orders them; two of one instant are nearly never there.
-            self._rows.sort(key=lambda row: (row.requested_at, self._event_of[row.after_sale_id]))
             write_part(self._folder, self._month, as_table(self._rows), self._moves)
             self.book.after = self._month
             write_book(self.book, self._folder / STATE)
             self._on_month(self._month, len(self._rows))
-        self._rows, self._moves, self._event_of = [], [], {}
+        self._rows, self._moves = [], []
+
+
+def _as_in_the_log(step: Step) -> npt.NDArray[np.int64]:
+    """Order requests by when they came, those of one instant by their events: as a replay does."""
+    asking = step.events.filter(pc.equal(step.events["kind"], "refund_requested"))
+    at = pc.index_in(step.requests["after_sale_id"], value_set=asking["after_sale_id"])
+    event = asking["event_id"].take(at.combine_chunks())
+    rows = pa.table({"at": step.requests["requested_at"], "event": event})
+    found = pc.sort_indices(rows, [("at", "ascending"), ("event", "ascending")])
+    return np.asarray(found.to_numpy()).astype(np.int64)
 
 
 class _Stored:

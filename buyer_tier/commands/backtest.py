@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -13,12 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .backtest_world import live, refuse_mixture
 from .train import date_of
 
 if TYPE_CHECKING:
     from backtest.fitting import LogFacts
-    from backtest.replay import Models
-    from backtest.run_record import Inputs
     from backtest.walk_forward import WalkForward
     from decisions.policy import Policy
     from features.scan import Log
@@ -40,7 +36,15 @@ class Goods(StrEnum):
 
 
 def backtest(
-    events: Annotated[str, typer.Option(help="Folder, file or URL of the event log.")],
+    events: Annotated[
+        str | None, typer.Option(help="Folder, file or URL of the event log of a history.")
+    ] = None,
+    world: Annotated[
+        bool,
+        typer.Option(
+            "--world", help="In place of a history: a simulated market that lives with the answers."
+        ),
+    ] = False,
     policy: Annotated[
         list[Path] | None,
         typer.Option(help="Policy file, or `notice`, the shipped one and the default; several are compared."),
@@ -70,10 +74,15 @@ def backtest(
             help="What the monthly models learn; without it `cancellation` for a log that knows of no abuse."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of training and of the intervals.")] = 0,
+    buyers: Annotated[int | None, typer.Option(help="Of a world: accounts; else 5,000.")] = None,
+    days: Annotated[int | None, typer.Option(help="Of a world: its length; else 540.")] = None,
+    abuse_rate: Annotated[
+        float | None, typer.Option(help="Of a world: share of the accounts that abuse; else 0.01.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of a world, of training and of the intervals.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Replay a history under policies and report what they would have done.
+    """Say what policies would have done with a history, or do in a market that lives with their answers.
 
     Every request is decided by the code that the service runs, at the time at
     which it came, with the standing, caps and tiers that the policy's own
@@ -83,6 +92,13 @@ def backtest(
     A log that knows of no abuse, as the real retailer's, is asked who cancels:
     the policies are fitted to its orders, and the report says how.
 
+    A history cannot say what would have come of another answer, nor how people
+    react. With --world each policy gets a simulated market of its own with the
+    same people: it asks, the policy answers, and abusers go on, stop, ask for
+    less or come back with linked accounts. Until the first model can be trained,
+    about ten months, all worlds are one history. --since, --until, --truth,
+    --goods, --task and --loss-budget are for histories.
+
     The folder holds report.html, report.json, every decision, and an MLflow
     run holds the same report.
 
@@ -91,21 +107,43 @@ def backtest(
     Example: buyer-tier backtest --events market --policy notice --policy strict.toml --model champion
 
     Example: buyer-tier backtest --events market --policy strict.toml --loss-budget 0.02 --out run
+
+    Example: buyer-tier backtest --world --buyers 5000 --days 540 --policy notice --policy strict.toml
     """
-    from backtest.backtest import JSON, PAGE, Order
+    from backtest.backtest import Order
     from backtest.backtest import backtest as run
     from backtest.fitting import Fit, facts_of
+    from backtest.page import rows_of
     from backtest.run_record import begin, inputs_of, read_policies
     from backtest.truth import read_truth
     from backtest.walk_forward import months_between
-    from buyer_tier.backtest_shown import lines_of, table_of
-    from buyer_tier.console import emit, err, out
+    from buyer_tier.backtest_run import model_named, name_of, shown
+    from buyer_tier.backtest_shown import SHOWN
+    from buyer_tier.console import err
     from buyer_tier.log_source import local_log, refuse_inside
     from features.errors import BadInput
     from features.files import claimed
     from serving.settings import Settings
 
+    refuse_mixture(
+        world=world,
+        of_histories={
+            "--events": events,
+            "--since": since,
+            "--until": until,
+            "--truth": truth,
+            "--goods": goods,
+            "--task": task,
+            "--loss-budget": loss_budget,
+        },
+        of_worlds={"--buyers": buyers, "--days": days, "--abuse-rate": abuse_rate},
+    )
     policies = read_policies(policy or [])
+    settings = Settings()
+    if events is None:
+        given = {"buyers": buyers, "days": days, "abuse_rate": abuse_rate}
+        live(given, policies, out_dir, model=model, seed=seed, settings=settings, as_json=as_json)
+        return
     begins, ends = (
         None if text is None else date_of(text, option=option)
         for text, option in ((since, "--since"), (until, "--until"))
@@ -116,7 +154,6 @@ def backtest(
         raise BadInput(f"--loss-budget is {loss_budget}, must be 0 to 1: a share of what is refunded")
     if task is not None and model is not None:
         raise BadInput("--task says what monthly models learn, --model names one that has learned; give one")
-    settings = Settings()
     refuse_inside(events, out_dir)
     with local_log(events) as path, err.status("reading the history") as status:
         from backtest.whole_log import as_parquet
@@ -124,7 +161,7 @@ def backtest(
         with as_parquet(path) as log:
             if begins is not None:
                 months_between(log, begins, ends)  # refuses a late history before anything is written
-            models, name, caveats = _models(log, policies, model, settings.tracking_uri)
+            models, name, caveats = model_named(model, settings.tracking_uri)
             facts = facts_of(log)
             learns = _learns(task, model, facts)
             if learns == Task.cancellation:
@@ -133,7 +170,7 @@ def backtest(
             inputs = inputs_of(
                 log, policies, models=f"{name}, seed {seed}", since=begins, until=ends, goods=goods
             )
-            folder = out_dir or settings.home / "backtests" / _name(inputs)
+            folder = out_dir or settings.home / "backtests" / name_of(inputs)
             with claimed(folder, result=folder):
                 begin(folder, inputs)
             fit = None
@@ -168,18 +205,14 @@ def backtest(
                 on_step=status.update,
                 on_month=lambda version, month, n: status.update(f"{version}: {n:,} decisions of {month}"),
             )
-    report["run_id"] = _logged(report, folder, settings.tracking_uri)
-    if as_json:
-        emit(report | {"page": str(folder / PAGE), "json": str(folder / JSON)})
-        return
-    out.print(table_of(report))
-    for line in lines_of(report):
-        out.print(line, soft_wrap=True)
-    out.print(f"{folder / PAGE}", soft_wrap=True)
-
-
-def _name(inputs: Inputs) -> str:
-    return hashlib.sha256(json.dumps(asdict(inputs), sort_keys=True).encode()).hexdigest()[:12]
+    shown(
+        report,
+        folder,
+        rows=rows_of(report),
+        names=SHOWN,
+        tracking_uri=settings.tracking_uri,
+        as_json=as_json,
+    )
 
 
 def _beside(events: str) -> Any:
@@ -193,32 +226,6 @@ def _beside(events: str) -> Any:
 def _learns(task: Task | None, model: str | None, facts: LogFacts) -> Task:
     """Tell what is learned: what was asked for, else what the log can tell; a named model learned abuse."""
     return task or (Task.abuse if model is not None else Task(facts.task))
-
-
-def _models(
-    log: Log, policies: Sequence[Policy], model: str | None, tracking_uri: str
-) -> tuple[Models | None, str, list[str]]:
-    """Load the model that was asked for; None if models are to be trained."""
-    from backtest.replay import Fixed
-    from features.errors import BadInput
-    from models.registry import CHAMPION, Registry
-    from training.publish import learned_until
-
-    if model is None:
-        return None, "trained monthly", []
-    registry = Registry(tracking_uri)
-    try:
-        loaded = registry.champion() if model == CHAMPION else registry.load(model)
-    except LookupError as error:
-        raise BadInput(str(error)) from error
-    if loaded is None:
-        raise BadInput(f"--model champion: {tracking_uri} has no champion; run `buyer-tier train` first")
-    known = (learned_until(registry, loaded) or "an unknown day")[:10]
-    said = (
-        f"Model version {loaded.version} had learned from outcomes known by {known}: on earlier months it is "
-        "better than it could have been then. Monthly training avoids this."
-    )
-    return Fixed(loaded), f"version {loaded.version}", [said]
 
 
 def _walk_forward(
@@ -247,31 +254,3 @@ def _walk_forward(
     first = models.first(months if since is None else months[:1])
     begins = datetime.fromisoformat(f"{first}-01").replace(tzinfo=UTC)
     return models, begins if since is None else max(since, begins)
-
-
-def _logged(report: dict[str, Any], folder: Path, tracking_uri: str) -> str:
-    from backtest.backtest import JSON, PAGE
-    from training.logged import log_report
-
-    metrics = {
-        f"{policy['version']}/{name}".replace("~", "_").replace("+", "_"): figure["value"]
-        for policy in report["policies"]
-        for name, figure in policy["figures"].items()
-        if figure["value"] is not None
-    }
-    inputs = report["inputs"]
-    params = {
-        "log": inputs["log"],
-        "models": inputs["models"],
-        "since": inputs["since"],
-        "until": inputs["until"],
-        "policies": " ".join(inputs["policies"]),
-    }
-    return log_report(
-        tracking_uri,
-        experiment="buyer-tier/backtest",
-        name=f"backtest of {', '.join(inputs['policies'])}",
-        params=params,
-        metrics=metrics,
-        files=[folder / PAGE, folder / JSON],
-    )

@@ -69,6 +69,10 @@ def test_a_report_shows_exactly_the_one_rule_that_was_changed(log: Path, tmp_pat
         assert caught[1] == 0
     whole = [month["whole"] for month in report["policies"][0]["over_time"]]
     assert whole[1:-1] == [True] * (len(whole) - 2)
+    before = report["history"]["before_shipment"]
+    slices = report["policies"][0]["slices"]
+    for rows in (report["policies"][0]["over_time"], slices["amount"], slices["goods"], slices["tier"]):
+        assert sum(row["requests"] for row in rows) == before, "policies are about requests before shipment"
     assert json.loads((out / "report.json").read_text()) == report
     again = run(order, Fixed(small_model()), inputs)
     assert again == report

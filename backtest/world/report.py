@@ -1,0 +1,113 @@
+"""The report of policies that each lived in a world, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+from decisions.policy_file import difference
+
+from ..archetypes import by_archetype
+from ..compare import front
+from ..gaming import gaming
+from ..outcomes import outcomes_of
+from ..report import asked_in, plain
+from ..slices import by_slice
+from .figures import Worlds
+from .living import World
+
+SERVED: Final = "good_served"
+COST: Final = "worst_loss_rate"
+UNKNOWN: Final = (
+    "The market is simulated: who abuses, how often and how abusers react is assumed, as the page of the "
+    "simulated marketplace says. Figures are those of one seed; try others. The honest do not react, so "
+    "nobody asks more often because refunds come at once."
+)
+SWEEP: Final = (
+    "Shops' quality is what the service's sweep measures, and strikes through linked accounts are heard by "
+    "it; none runs here: limits on a quality find every shop unknown, and such strikes do not count."
+)
+BUDGETS: Final = (
+    "A parcel that is found shipped on the very day of its refund is known to the budgets from the next step "
+    "of the market on, some hours later than to the service."
+)
+
+
+def report_of(
+    world: World, worlds: Worlds, *, inputs: dict[str, Any], foretold: Sequence[dict[str, Any]], models: str
+) -> dict[str, Any]:
+    """Gather everything that there is to say of some worlds.
+
+    Parameters
+    ----------
+    inputs : dict
+        What went in, see `run_record.Inputs`.
+    foretold : sequence of dict
+        See `foretold.foretold`.
+    """
+    figures = [worlds.figures(n) for n in range(len(worlds.lives))]
+    points = [
+        (one.policy.version, found[SERVED], found[COST])
+        for one, found in zip(worlds.lives, figures, strict=True)
+    ]
+    market = world.market
+    history = worlds.lives[0].run.history
+    found: dict[str, Any] = plain(
+        {
+            "inputs": inputs,
+            "world": {
+                "buyers": market.buyers,
+                "abusers": market.abusers,
+                "days": market.days,
+                "abuse_rate": market.abuse_rate,
+                "seed": market.seed,
+                "first": market.start.isoformat(),
+                "last": market.end.isoformat(),
+                "decided_from": worlds.lives[0].run.months[0].name,
+                "models": models,
+                "reacts": world.reacts,
+            },
+            "history": {"first": history.first.isoformat(), "last": history.last.isoformat()},
+            "has_truth": True,
+            "served_is": SERVED,
+            "cost_is": COST,
+            "policies": [_policy(worlds, n, figures[n]) for n in range(len(worlds.lives))],
+            "front": front(points),
+            "foretold": list(foretold),
+            "swaps": [],
+            "caveats": _caveats(worlds),
+        }
+    )
+    return found
+
+
+def _policy(worlds: Worlds, n: int, figures: dict[str, Any]) -> dict[str, Any]:
+    first, one, scene = worlds.lives[0].policy, worlds.lives[n], worlds.scenes[n]
+    history = one.run.history
+    return {
+        "version": one.policy.version,
+        "changes": [asdict(d) for d in difference(first, one.policy) if d.setting != "version"] if n else [],
+        "history": {
+            "events": history.events,
+            "requests": len(history.requests),
+            **asked_in(history),
+            "before_shipment": int(outcomes_of(history).before.sum()),
+        },
+        "figures": figures,
+        "gaps": worlds.gaps(n) if n else {},
+        "by_archetype": by_archetype(scene, 0),
+        "over_time": worlds.over_time(n),
+        "slices": by_slice(scene, 0),
+        "gaming": gaming(one.run, scene, 0),
+    }
+
+
+def _caveats(worlds: Worlds) -> list[str]:
+    policies = [one.policy for one in worlds.lives]
+    found = [UNKNOWN]
+    if any(p.needs_shop or p.standing.points.linked_abuse for p in policies):
+        found.append(SWEEP)
+    if any("budget" in p.asks for p in policies):
+        found.append(BUDGETS)
+    return found

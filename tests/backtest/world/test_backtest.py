@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pytest
+
+from backtest.marketplace import MarketConfig
+from backtest.outcomes import outcomes_of
+from backtest.replay import Fixed
+from backtest.run_record import Inputs, policies_of
+from backtest.world.backtest import backtest
+from backtest.world.figures import Worlds
+from backtest.world.foretold import SHOWN
+from backtest.world.living import Lived, World
+from decisions.policy import Policy
+from tests.backtest.scenes import small_model
+from tests.backtest.test_replay import EVERYBODY, NOBODY
+from tests.backtest.world.conftest import GUARDED, MARKET, files_of
+
+
+def inputs_of(*policies: Policy) -> Inputs:
+    return Inputs(
+        log="a market", policies=policies_of(policies), models="test", since=None, until=None, goods=None
+    )
+
+
+def reported(world: World, *policies: Policy) -> dict[str, Any]:
+    return backtest(world, policies, inputs_of(*policies), models="test")
+
+
+def value(policy: dict[str, Any], name: str) -> float:
+    found: float = policy["figures"][name]["value"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> World:
+    market = replace(MARKET, days=120)
+    return World(market=market, out=tmp_path_factory.mktemp("run"), models=Fixed(small_model()))
+
+
+@pytest.fixture(scope="module")
+def report(run: World) -> dict[str, Any]:
+    return reported(run, GUARDED, replace(GUARDED, version="twin"), EVERYBODY)
+
+
+def test_a_policy_and_its_twin_live_the_same_life_and_the_replay_foretells_it(report: dict[str, Any]) -> None:
+    one, twin, _ = report["policies"]
+    assert one["figures"] == twin["figures"]
+    assert {gap["value"] for gap in twin["gaps"].values()} <= {0.0, None}
+    assert {gap["high"] for gap in twin["gaps"].values()} <= {0.0, None}, "drawn on the same people"
+    told = report["foretold"][0]
+    for name, _, _ in SHOWN:
+        assert told["replayed"][name]["value"] == told["lived"][name]["value"], name
+
+
+def test_what_a_replay_foretells_of_a_policy_that_decides_otherwise_is_not_what_is_lived(
+    report: dict[str, Any],
+) -> None:
+    told = report["foretold"][1]
+    assert told["version"] == EVERYBODY.version
+    assert told["replayed_unknown"] > 10
+    assert told["replayed"]["before"]["value"] != told["lived"]["before"]["value"]
+    assert value(report["policies"][2], "unknown") < 0.2 * told["replayed_unknown"]
+
+
+def test_the_page_holds_everything_and_the_file_says_the_same(report: dict[str, Any], run: World) -> None:
+    page = (run.out / "report.html").read_text()
+    assert "http" not in page.replace("http-equiv", "")
+    for said in ("foretold and lived", "in a market that lives with the answers", "quality_score_min"):
+        assert said in page
+    assert json.loads((run.out / "report.json").read_text()) == report
+
+
+def test_a_run_that_is_started_again_changes_no_byte(report: dict[str, Any], run: World) -> None:
+    before = files_of(run.out)
+    again = reported(run, GUARDED, replace(GUARDED, version="twin"), EVERYBODY)
+    assert again == report
+    assert files_of(run.out) == before
+
+
+def test_figures_of_worlds_whose_results_are_known_are_those(lives: dict[str, Lived]) -> None:
+    worlds = Worlds.of([lives[NOBODY.version], lives[EVERYBODY.version]])
+    nobody, everybody = worlds.figures(0), worlds.figures(1)
+    for name in ("auto", "auto_fen", "abuser_auto_fen", "loss_auto_fen", "new_auto_fen"):
+        assert nobody[name].value == 0, name
+    assert nobody["reviews"].value == nobody["before"].value
+    history = lives[NOBODY.version].run.history
+    outcomes = outcomes_of(history)
+    hours = outcomes.answered_us[outcomes.before & (outcomes.answered_us >= 0)].sum() / 3.6e9
+    assert nobody["hours_waited"].value == pytest.approx(hours)
+    assert everybody["good_served"].value is not None
+    assert everybody["good_served"].value > 0.8
+    assert (everybody["hours_waited"].value or 0) < 0.2 * hours
+    gap = worlds.gaps(1)["hours_waited"]
+    assert gap.high is not None
+    assert gap.high < 0
+
+
+def test_money_and_accounts_of_one_person_are_counted_together(lives: dict[str, Lived]) -> None:
+    one = lives[NOBODY.version]
+    worlds = Worlds.of([one])
+    figures, people = worlds.figures(0), worlds.people[0]
+    opened = pc.not_equal(one.truth.buyer_ids, one.truth.person_ids)
+    assert figures["new_accounts"].value == pc.sum(opened).as_py() > 2
+    assert people.count == MARKET.buyers
+    assert (figures["people"].value or 0) < (figures["abusers"].value or 0)
+    assert 0 < (figures["people_back"].value or 0) <= (figures["new_accounts"].value or 0)
+
+
+def test_a_market_with_a_basket_asked_back_at_one_instant_is_decided_as_its_replay(tmp_path: Path) -> None:
+    """A buyer asks for two orders at once: the second is decided with what the first used up."""
+    market = MarketConfig(buyers=2000, days=60, abuse_rate=0.03, seed=1)
+    report = reported(
+        World(market=market, out=tmp_path, models=Fixed(small_model())),
+        EVERYBODY,
+        replace(EVERYBODY, version="twin"),
+    )
+    worlds = tmp_path / "worlds"
+    lived, replayed = (
+        files_of(worlds / of / "policies" / "twin" / "decisions") for of in ("twin", EVERYBODY.version)
+    )
+    assert lived == replayed
+    assert report["policies"][0]["figures"]["requests"]["value"] > 200
