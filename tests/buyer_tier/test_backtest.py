@@ -105,6 +105,9 @@ def test_bad_input_is_said_in_one_line(log: Path, tmp_path: Path) -> None:
     out = tmp_path / "late"
     assert "begins 2025" in refusal("--events", log, "--since", "2020-01-01", "--out", out)
     assert not out.exists()
+    said = refusal("--events", log, "--since", "2025-06-01", "--out", out)
+    assert "no month can be decided by a model of its own time" in said
+    assert not out.exists(), "nothing is left of a run that decided nothing"
     assert "no such file" in refusal("--events", tmp_path / "nothing")
     assert "is not before" in refusal("--events", log, "--since", "2025-09-01", "--until", "2025-08-01")
     assert "give one" in refusal("--events", log, "--task", "cancellation", "--model", "7")
