@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, Template
 
-from .pictures import pictures
+from .pictures import COLORS, pictures
 
 TEMPLATE: Final = "report.html.j2"
 FIGURES: Final = (
@@ -106,6 +106,7 @@ def page_of(report: dict[str, Any]) -> str:
         gaps=[name for name in COMPARED if name in told],
         words=ALONE,
         pictures=pictures(report),
+        colors=COLORS,
     )
 
 

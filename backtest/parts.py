@@ -61,8 +61,8 @@ def as_table(rows: Sequence[DecisionRow]) -> pa.Table:
 
 
 def write_part(folder: Path, month: str, decisions: pa.Table, made: Moves) -> None:
-    """Write one month of one policy."""
-    _write(decisions, folder / "decisions" / _name(month))
+    """Write one month of one policy; however the decisions came in pieces, the file has the same bytes."""
+    _write(decisions.combine_chunks(), folder / "decisions" / _name(month))
     write_moves(folder, month, made)
 
 

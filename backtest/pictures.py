@@ -85,7 +85,8 @@ def lines(axes: Axes, report: dict[str, Any], value: str, scale: float = 1.0) ->
     for policy, color in zip(report["policies"], COLORS * len(report["policies"]), strict=False):
         rows = list(enumerate(policy["over_time"]))
         for whole, style in ((True, "o-"), (False, "o")):
-            points = [(x, row[value] * scale) for x, row in rows if row["whole"] is whole]
+            found = [(x, row[value]) for x, row in rows if row["whole"] is whole]
+            points = [(x, y * scale) for x, y in found if y is not None]
             axes.plot(
                 [x for x, _ in points],
                 [y for _, y in points],
@@ -105,7 +106,7 @@ def lines(axes: Axes, report: dict[str, Any], value: str, scale: float = 1.0) ->
 
 def share(axes: Axes, report: dict[str, Any]) -> None:
     """Draw what is refunded automatically by month."""
-    title(axes, "Refunded automatically, share of all requests")
+    title(axes, "Refunded at once, share of requests before shipment")
     lines(axes, report, "auto_share")
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.legend(frameon=False, fontsize=7)
@@ -144,7 +145,7 @@ def caught(axes: Axes, report: dict[str, Any]) -> None:
     _bars(axes, report, "caught_by_rules", 0)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set_xlim(0, 1)
-    axes.legend(frameon=False, fontsize=7)
+    axes.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.4, -0.09), ncols=3)
 
 
 def paid(axes: Axes, report: dict[str, Any]) -> None:

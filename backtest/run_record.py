@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -97,6 +98,14 @@ def begin(out: Path, inputs: Inputs) -> bool:
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(asdict(inputs), indent=1, ensure_ascii=False))
     return False
+
+
+def undo(out: Path) -> None:
+    """Take back what `begin` wrote, and the folder if nothing else is in it."""
+    for name in (FILE, ".lock"):
+        (out / name).unlink(missing_ok=True)
+    with suppress(OSError):
+        out.rmdir()
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The figures of a policy month by month and of requests alike."""
+"""The figures of a policy month by month and of requests alike, all of requests before shipment."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _groups(scene: Scene, n: int, keys: npt.NDArray[Any], name: str) -> list[dic
     one, o = scene.judged[n], scene.outcomes
     found, group = np.unique(keys.astype(str), return_inverse=True)
     columns = {
-        "requests": np.ones(len(group)),
+        "requests": o.before,
         "auto": one.auto,
         "auto_fen": np.where(one.auto, o.fen, 0),
         "loss_fen": one.losses.total,
@@ -85,7 +85,7 @@ def _groups(scene: Scene, n: int, keys: npt.NDArray[Any], name: str) -> list[dic
     }
     share = divided(sums["auto"], sums["requests"])
     rows = [
-        {name: str(key), "auto_share": float(share[g])}
+        {name: str(key), "auto_share": float(share[g]) if sums["requests"][g] else None}
         | {k: float(v[g]) if k == "hours_saved" else int(v[g]) for k, v in sums.items()}
         for g, key in enumerate(found)
     ]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -73,6 +73,7 @@ class WalkForward:
         self._known, self._folder, self._seed, self._proves = known, out / FOLDER, seed, proves
         self._teach = TEACH[task]
         self._on_model = on_model
+        self._latest: tuple[str, Trained] | None = None
 
     def first(self, months: Sequence[str]) -> str:
         """Name the first month for which a model can be trained.
@@ -91,9 +92,13 @@ class WalkForward:
                 lacking = error
         raise BadInput(f"no month can be decided by a model of its own time: {lacking}")
 
-    @lru_cache(maxsize=2)  # noqa: B019 - lives as long as one run
     def of(self, month: str) -> Trained:
         """Give the model of a month; NoMatureSnapshot if nothing could be learned by then."""
+        if self._latest is None or self._latest[0] != month:
+            self._latest = month, self._found(month)
+        return self._latest[1]
+
+    def _found(self, month: str) -> Trained:
         folder = self._folder / month
         if not (folder / "about.json").exists():
             self._on_model(month)

@@ -9,7 +9,7 @@ import difflib
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,7 +23,21 @@ _VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 
 
 class PolicyError(ValueError):
-    """A text that is no policy: one line that says what was found, where, and what to do."""
+    """A text that is no policy: one line that says what was found, where, and what to do.
+
+    Parameters
+    ----------
+    source : str
+        The file's name.
+    mistakes : list of (int or None, str)
+        Each with its line, where it has one.
+    """
+
+    def __init__(self, source: str, mistakes: Sequence[tuple[int | None, str]]) -> None:
+        self.mistakes = tuple(mistakes)
+        super().__init__(
+            "; ".join(f"{source}:{line}: {said}" if line else f"{source}: {said}" for line, said in mistakes)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +68,7 @@ def parse(text: str, *, source: str) -> Policy:
         content = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         line, said = syntax_error(text, error)
-        raise PolicyError(f"{source}:{line}: not TOML: {said}") from error
+        raise PolicyError(source, [(line, f"not TOML: {said}")]) from error
     values: dict[Path, Value] = {}
     problems = list(_read(content, (), values))
     if not problems:
@@ -62,12 +76,7 @@ def parse(text: str, *, source: str) -> Policy:
         problems = list(contradictions(policy))
         if not problems:
             return policy
-    raise PolicyError("; ".join(_placed(source, text, path, said) for path, said in problems))
-
-
-def _placed(source: str, text: str, path: Path, said: str) -> str:
-    line = line_of(text, path)
-    return f"{source}:{line}: {'.'.join(path)} {said}" if line else f"{source}: {'.'.join(path)} {said}"
+    raise PolicyError(source, [(line_of(text, path), f"{'.'.join(path)} {said}") for path, said in problems])
 
 
 def _read(content: dict[str, Any], above: Path, values: dict[Path, Value]) -> Iterator[tuple[Path, str]]:

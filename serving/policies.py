@@ -157,8 +157,13 @@ async def propose(connection: Connection, text: str, *, source: str, key: ApiKey
         policy = parse(text, source=source)
     except PolicyError as error:
         raise BadInput(str(error)) from error
-    if policy.version in (NOTICE.version, SHIPPED) or "+" in policy.version:
-        raise BadInput(f"{source}: version {policy.version!r} is kept for the service; choose another name")
+    if "+" in policy.version:
+        raise BadInput(
+            f"{source}: version {policy.version!r} has a +, behind which the service adds what it changes; "
+            "choose another name"
+        )
+    if policy.version in (NOTICE.version, SHIPPED):
+        raise BadInput(f"{source}: version {policy.version!r} is a shipped policy's; choose another name")
     canon, content = canonical(policy), content_id(policy)
     new = await store.add(connection, version=policy.version, content_id=content, text=canon, key=key)
     if new is not None:
@@ -176,6 +181,8 @@ async def activate(
 
     Raises
     ------
+    BadInput
+        The reason says nothing.
     LookupError
         There is no such version.
     NotAllowed
@@ -183,16 +190,23 @@ async def activate(
     PolicyConflict
         It would begin in the past, or is in force already.
     """
+    _said(reason)
     await store.take_turn(connection)
     if at is not None and at <= now:
-        raise PolicyConflict(f"it would begin in the past, at {at.isoformat()}; leave the time out for now")
+        raise PolicyConflict(
+            f"it would begin in the past, at {at.isoformat()}; "
+            f"now is {now.isoformat(timespec='seconds')}, leave the time out to begin at once"
+        )
     named = None if version == SHIPPED else version
     if named is not None:
         found = await store.find(connection, named)
         if found is None:
             raise LookupError(f"there is no policy {version!r}; propose it first")
         if key.key_id == found.proposed_by or key.name == found.proposer:
-            raise NotAllowed(f"policy {version} was proposed by {key.name}; another must activate it")
+            raise NotAllowed(
+                f"policy {version} was proposed by {key.name}; "
+                "another must activate it, with a key of another name"
+            )
     if at is None and in_force(await store.activations(connection), now).version == named:
         raise PolicyConflict(f"policy {version} is in force already")
     return await store.act(connection, "activate", version=named, starts_at=at, key=key, reason=reason)
@@ -208,6 +222,7 @@ async def change(
     PolicyConflict
         There is nothing before, or the switch is there already.
     """
+    _said(reason)
     await store.take_turn(connection)
     found = in_force(await store.activations(connection), now)
     if action == "rollback":
@@ -219,6 +234,16 @@ async def change(
             "automatic refunds are " + ("stopped already" if found.stopped else "not stopped")
         )
     return await store.act(connection, action, key=key, reason=reason)
+
+
+def _said(reason: str) -> None:
+    if not reason.strip():
+        raise BadInput("the reason must say why, in words; it is kept for ever")
+
+
+def shipped(version: str) -> Policy | None:
+    """Find a policy that needs no proposal: by its version, or by the word for the shipped one."""
+    return NOTICE if version == SHIPPED else SHIPPED_POLICIES.get(version)
 
 
 def shown(act: Activation) -> dict[str, Any]:

@@ -93,9 +93,8 @@ class ScoringService:
         model, asked = self.champion.current(), [(ask.buyer_id, ask.as_of) for ask in asks]
         buyer_ids, instants = zip(*asked, strict=True)
         async with self.database.connection() as connection:
-            tiers = await decision_store.tiers_before(connection, buyer_ids, instants)
-            found = await profiles.read(connection, buyer_ids)
-            known = await known_of(connection, asked, found)
+            seen = await decision_store.look(connection, buyer_ids, instants)
+            known = await known_of(connection, asked, [profile for _, profile in seen])
         keep = [one.keep for one in known if isinstance(one, Known) and one.keep is not None]
         if keep:
             with suppress(Unavailable):
@@ -107,7 +106,7 @@ class ScoringService:
             one
             if isinstance(one, BadInput)
             else _scored(ask, one.vector, next(evidences), tier, model, self._policy(model, ask.as_of))
-            for ask, one, tier in zip(asks, known, tiers, strict=True)
+            for ask, one, (tier, _) in zip(asks, known, seen, strict=True)
         ]
 
     async def scores(self, buyer_ids: Sequence[str], *, as_of: datetime, explain: bool) -> list[BuyerScored]:

@@ -34,8 +34,10 @@ from .town import Town
 from .truth import truth_of
 from .vocabulary import KIND, REASONS, STAGE
 
-MARKS: Final = [KIND[kind] for kind in ("abuse_confirmed", "abuse_cleared", "identity_linked")]
-"""What is known of one account may count for another; a step ends before it."""
+MARKS: Final = [
+    KIND[kind] for kind in ("abuse_confirmed", "abuse_cleared", "identity_linked", "refund_found_shipped")
+]
+"""What is known of one account may count for another, a lost parcel for a budget; a step ends before it."""
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,5 @@ class Lessons:
     def refusal(self) -> BadInput:
         """Say why no month could be decided."""
         why = self._lacking or "nobody asked for a refund"
-        return BadInput(
-            f"no month of this market can be decided by a model of its own time: {why}; let it last longer"
-        )
+        said = f"no month of this market can be decided by a model of its own time: {why}"
+        return BadInput(f"{said}; let it last longer (--days)")

@@ -116,7 +116,7 @@ def backtest(
     from backtest.backtest import backtest as run
     from backtest.fitting import Fit, facts_of
     from backtest.page import rows_of
-    from backtest.run_record import begin, inputs_of, read_policies
+    from backtest.run_record import begin, inputs_of, read_policies, undo
     from backtest.truth import read_truth
     from backtest.walk_forward import months_between
     from buyer_tier.backtest_run import model_named, name_of, shown
@@ -175,12 +175,17 @@ def backtest(
             )
             folder = out_dir or settings.home / "backtests" / name_of(inputs)
             with claimed(folder, result=folder):
-                begin(folder, inputs)
+                begun = begin(folder, inputs)
             fit = None
             if models is None:
-                walking, begins = _walk_forward(
-                    log, folder, policies, begins, ends, task=learns, seed=seed, status=status
-                )
+                try:
+                    walking, begins = _walk_forward(
+                        log, folder, policies, begins, ends, task=learns, seed=seed, status=status
+                    )
+                except BadInput:
+                    if not begun:
+                        undo(folder)
+                    raise
                 models = walking
                 if learns == Task.cancellation:
                     rate = walking.of(f"{begins:%Y-%m}").base_rate

@@ -140,9 +140,9 @@ def _acted(work: Callable[[Connection, ApiKey], Awaitable[Result]], *, key: str,
     async def inside(connection: Connection) -> Result:
         who = await keys.find(connection, keys.hashed(key))
         if who is None or not who.valid_at(datetime.now(UTC)):
-            raise BadInput("the key is unknown, expired or revoked; `buyer-tier keys create` makes one")
+            raise BadInput(keys.refusal(who))
         if scope not in who.scopes:
-            raise BadInput(f"the key {who.key_id} lacks the scope {scope}")
+            raise BadInput(f"the key {who.key_id} lacks the scope {scope}; use one that has it")
         try:
             async with connection.transaction():
                 return await work(connection, who)

@@ -30,7 +30,10 @@ def show(buyer_id: Annotated[str, typer.Argument(metavar="BUYER")], as_json: Jso
     from buyer_tier.console import emit, out
     from decisions.standing_events import as_record
     from serving.direct import moving
+    from serving.logs import configure_logs
     from serving.session import run
+
+    configure_logs(quiet=True)
 
     async def work(given: tuple[Database, Policies]) -> Shown:
         from serving.acting import look
@@ -66,7 +69,10 @@ def sweep(as_json: Json = False) -> None:
 
     from buyer_tier.console import emit, err, out
     from serving.direct import moving
+    from serving.logs import configure_logs
     from serving.session import run
+
+    configure_logs(quiet=True)
 
     async def work(given: tuple[Database, Policies]) -> dict[str, int]:
         from serving.direct import score_in_charge

@@ -87,9 +87,9 @@ def require(*scopes: str) -> Callable[[Request, Credentials], Awaitable[ApiKey]]
         now: datetime = request.app.state.clock()
         key = await ring.find(credentials.credentials)
         if key is None or not key.valid_at(now):
-            raise _unauthenticated("the key is unknown, expired or revoked")
+            raise _unauthenticated(keys.refusal(key))
         if not set(scopes) & set(key.scopes):
-            raise Problem(403, f"the key lacks the scope {' or '.join(scopes)}")
+            raise Problem(403, f"the key lacks the scope {' or '.join(scopes)}; use one that has it")
         return key
 
     return check

@@ -13,8 +13,8 @@ from decisions.rules import RULES
 from .problems import MEDIA_TYPE, SLUGS
 
 DETAILS: Final = {
-    401: "the key is unknown, expired or revoked",
-    403: "the key lacks the scope decide",
+    401: "the key is unknown; `buyer-tier keys create` makes one",
+    403: "the key lacks the scope decide; use one that has it",
     404: "there is no decision with this id",
     408: "the body did not arrive in time",
     409: "after_sale_id 'AS-20260301-0001' was decided for a request with another body; "

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response
 
+from decisions.policy import Policy
+from decisions.policy_file import PolicyError, canonical, content_id
 from features.errors import BadInput
 
 from .. import policies
@@ -37,6 +39,9 @@ router = APIRouter(prefix=PREFIX, tags=["Policies"])
 Reader = Depends(require("policy:propose", "policy:activate", "decide"))
 Proposer = Annotated[ApiKey, Depends(require("policy:propose"))]
 Activator = Annotated[ApiKey, Depends(require("policy:activate"))]
+UNKNOWN: Final = (
+    "there is no policy of this version; GET /v1/policies lists those there are, POST proposes one"
+)
 DONE: Final = {"model": ActivationOut, "description": "Written down; every service has heard of it."}
 
 
@@ -76,13 +81,19 @@ async def listed(request: Request) -> Response:
     },
 )
 async def read(request: Request, version: Annotated[Id, Path()]) -> Response:
-    """Read a policy: its canonical text and its settings."""
+    """Read a policy: its canonical text and its settings.
+
+    What the service adds to a version behind a `+` may be left on: the policy is the same.
+    """
+    version = version.partition("+")[0]
     database: Database = request.app.state.database
     async with database.connection() as connection:
         found = await store.find(connection, version)
-    if found is None:
-        raise Problem(404, "there is no policy of this version")
-    return Json(_whole(found))
+    if found is not None:
+        return Json(_whole(found))
+    if (shipped := policies.shipped(version)) is None:
+        raise Problem(404, UNKNOWN)
+    return Json(_shipped(shipped))
 
 
 @router.post(
@@ -106,7 +117,7 @@ async def propose(
     except PolicyConflict:
         raise
     except BadInput as error:
-        raise invalid([{"loc": ("text",), "msg": str(error)}]) from error
+        raise invalid([{"loc": ("text",), "msg": said} for said in _mistakes(error)]) from error
     return Json(
         _whole(found), status_code=201 if new else 200, headers={"Location": f"{PREFIX}/{found.version}"}
     )
@@ -133,7 +144,7 @@ async def activate(
                 connection, version, key=key, reason=sent.reason, at=sent.at, now=now
             )
     except LookupError as error:
-        raise Problem(404, "there is no policy of this version") from error
+        raise Problem(404, UNKNOWN) from error
     return Json(policies.shown(act), status_code=201)
 
 
@@ -172,6 +183,21 @@ def _summary(found: Proposed) -> dict[str, Any]:
         "proposed_by": found.proposer,
         "proposed_at": found.proposed_at,
     }
+
+
+def _shipped(policy: Policy) -> dict[str, Any]:
+    text = canonical(policy)
+    stored = {"proposed_by": None, "proposed_at": None}
+    named = {"version": policy.version, "content_id": content_id(policy)}
+    return {**named, **stored, "text": text, "settings": tomllib.loads(text)}
+
+
+def _mistakes(error: BadInput) -> list[str]:
+    """Tell each mistake of a text apart, with its line."""
+    found = error.__cause__
+    if not isinstance(found, PolicyError):
+        return [str(error).removeprefix("text: ")]
+    return [f"line {line}: {said}" if line else said for line, said in found.mistakes]
 
 
 def _whole(found: Proposed) -> dict[str, Any]:

@@ -6,16 +6,26 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from .schemas import Instant, Received, Sent, Text
-
-Why = Annotated[Text, Field(min_length=1, description="Why, in words; kept for ever.")]
 
 
 def _printable(value: str) -> str:
     if "\0" in value:
         raise ValueError("must not hold the character U+0000")
     return value
+
+
+def _worded(value: str) -> str:
+    if not value.strip():
+        raise PydanticCustomError("blank", "must say why, in words")
+    return value
+
+
+Why = Annotated[
+    Text, Field(min_length=1, description="Why, in words; kept for ever."), AfterValidator(_worded)
+]
 
 
 class ProposalIn(Sent):
@@ -66,8 +76,10 @@ class PolicySummary(Received):
 
 
 class PolicyOut(PolicySummary):
-    """A stored policy with what it says."""
+    """A policy with what it says."""
 
+    proposed_by: str | None = Field(description="Null of a shipped policy.")  # type: ignore[assignment]
+    proposed_at: datetime | None = Field(description="Null of a shipped policy.")  # type: ignore[assignment]
     text: str = Field(description="The canonical text.")
     settings: dict[str, Any]
 

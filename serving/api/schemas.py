@@ -37,7 +37,8 @@ def _read(value: Any) -> datetime:
     """Read text only: pydantic would also take "1700000000" for seconds since 1970."""
     if isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\d[Tt ]", value):
         with suppress(ValueError):
-            return datetime.fromisoformat(value)
+            if (found := datetime.fromisoformat(value)).tzinfo is not None:
+                return found
     raise PydanticCustomError("instant", "must be an ISO 8601 time with its zone, as in 2026-03-01T12:00:00Z")
 
 

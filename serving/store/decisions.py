@@ -40,14 +40,22 @@ COLUMNS: Final = ", ".join(NAMES)
 STORED: Final = (*NAMES, *chains.LINK)
 _values: Final = attrgetter(*NAMES)
 SELECT: Final = f"SELECT {COLUMNS} FROM decisions"
-TIERS_BEFORE: Final = """
-SELECT (
+TIER_BEFORE: Final = """
+(
     SELECT d.tier || ' ' || d.policy_version FROM decisions AS d
     WHERE d.buyer_id = asked.buyer_id AND d.decision_id < asked.before AND d.decided_at < asked.as_of
     ORDER BY d.decision_id DESC LIMIT 1
-) FROM unnest($1::text[], $2::text[], $3::timestamptz[]) WITH ORDINALITY AS asked (buyer_id, before, as_of, n)
-ORDER BY asked.n
+) AS tier
 """
+ASKED: Final = """
+unnest($1::text[], $2::text[], $3::timestamptz[]) WITH ORDINALITY AS asked (buyer_id, before, as_of, n)
+"""
+TIERS_BEFORE: Final = f"SELECT {TIER_BEFORE} FROM {ASKED} ORDER BY asked.n"
+LOOK: Final = f"""
+SELECT {TIER_BEFORE}, pg_current_snapshot()::text AS seen, {profiles.PARTS}
+FROM {ASKED} LEFT JOIN buyer_profiles AS p ON p.buyer_id = asked.buyer_id ORDER BY asked.n
+"""
+"""What a score is made from."""
 LOCK: Final = """
 SELECT pg_advisory_xact_lock(what, which) FROM (
     SELECT DISTINCT what, hashtext(name) AS which
@@ -230,8 +238,20 @@ async def tiers_before(
     connection: Connection, buyer_ids: Sequence[str], as_of: Sequence[datetime]
 ) -> list[Given | None]:
     """Find the tier that each buyer's newest decision before an instant gave; None without one."""
-    before = [first_id(at + MILLISECOND) for at in as_of]
-    return [_given(tier) for (tier,) in await connection.fetch(TIERS_BEFORE, buyer_ids, before, as_of)]
+    found = await connection.fetch(TIERS_BEFORE, buyer_ids, _ids_before(as_of), as_of)
+    return [_given(tier) for (tier,) in found]
+
+
+async def look(
+    connection: Connection, buyer_ids: Sequence[str], as_of: Sequence[datetime]
+) -> list[tuple[Given | None, Found]]:
+    """Read the tier before, as `tiers_before`, and the profile of each buyer, all of one instant."""
+    found = await connection.fetch(LOOK, buyer_ids, _ids_before(as_of), as_of)
+    return [(_given(tier), Found(*profile)) for tier, *profile in found]
+
+
+def _ids_before(as_of: Sequence[datetime]) -> list[str]:
+    return [first_id(at + MILLISECOND) for at in as_of]
 
 
 async def listed(connection: Connection, page: Page) -> list[DecisionRow]:

@@ -39,6 +39,17 @@ class ApiKey:
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
+def refusal(key: ApiKey | None) -> str:
+    """Say why a key is refused and what to do; only its holder learns more than "unknown"."""
+    if key is None:
+        found = "unknown"
+    elif key.revoked_at is not None:
+        found = f"revoked since {key.revoked_at:%Y-%m-%d %H:%M} UTC"
+    else:
+        found = f"expired since {key.expires_at:%Y-%m-%d %H:%M} UTC"
+    return f"the key is {found}; `buyer-tier keys create` makes one"
+
+
 COLUMNS: Final = "key_id, name, scopes, created_at, expires_at, revoked_at"
 
 

@@ -69,6 +69,10 @@ def test_a_report_shows_exactly_the_one_rule_that_was_changed(log: Path, tmp_pat
         assert caught[1] == 0
     whole = [month["whole"] for month in report["policies"][0]["over_time"]]
     assert whole[1:-1] == [True] * (len(whole) - 2)
+    before = report["history"]["before_shipment"]
+    slices = report["policies"][0]["slices"]
+    for rows in (report["policies"][0]["over_time"], slices["amount"], slices["goods"], slices["tier"]):
+        assert sum(row["requests"] for row in rows) == before, "policies are about requests before shipment"
     assert json.loads((out / "report.json").read_text()) == report
     again = run(order, Fixed(small_model()), inputs)
     assert again == report
@@ -103,6 +107,9 @@ def test_bad_input_is_said_in_one_line(log: Path, tmp_path: Path) -> None:
     assert "before the first decision" in refusal("--events", log, "--since", "2031-01-01", "--out", out)
     assert "no truth file" in refusal("--events", log, "--truth", log / "events.parquet", "--out", out)
     assert not out.exists()
+    said = refusal("--events", log, "--since", "2025-06-01", "--out", out)
+    assert "no month can be decided by a model of its own time" in said
+    assert not out.exists(), "nothing is left of a run that decided nothing"
     assert "no such file" in refusal("--events", tmp_path / "nothing")
     assert "is not before" in refusal("--events", log, "--since", "2025-09-01", "--until", "2025-08-01")
     assert "give one" in refusal("--events", log, "--task", "cancellation", "--model", "7")

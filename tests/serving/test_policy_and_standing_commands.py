@@ -81,11 +81,28 @@ def test_keys_without_the_scope_or_of_the_proposer_are_refused(tmp_path: Path) -
     alice, hers = made("alice", "policy:propose"), made("alice", "policy:activate")
     with pytest.raises(BadInput, match="lacks the scope policy:propose"):
         run("policy", "propose", str(file), key=hers)
-    with pytest.raises(BadInput, match="unknown, expired or revoked"):
+    with pytest.raises(BadInput, match="the key is unknown; `buyer-tier keys create`"):
         run("policy", "propose", str(file), key="bt_nobody")
     run("policy", "propose", str(file), key=alice)
     with pytest.raises(NotAllowed, match="another must activate it"):
         run("policy", "activate", "p-1", "--reason", "x", key=hers)
+
+
+def test_a_sweep_under_an_activated_policy_says_nothing_else_on_standard_output(tmp_path: Path) -> None:
+    file = tmp_path / "p.toml"
+    file.write_text('version = "p-1"\n')
+    alice, bob = made("alice", "policy:propose"), made("bob", "policy:activate")
+    run("policy", "propose", str(file), key=alice)
+    run("policy", "activate", "p-1", "--reason", "x", key=bob)
+    assert run("standing", "sweep") == {"shops": 0, "buyers": 0, "transitions": 0}
+    assert run("standing", "show", "b")["state"] == "new"
+
+
+def test_an_act_without_a_reason_in_words_is_refused(url: str) -> None:
+    bob = made("bob", "policy:activate")
+    with pytest.raises(BadInput, match="the reason must say why"):
+        run("policy", "stop", "--reason", " ", key=bob)
+    assert sql(url, "SELECT FROM policy_activations") == []
 
 
 def test_a_sweep_a_look_and_the_proof(url: str) -> None:

@@ -17,6 +17,7 @@ from features.events import SCHEMA
 
 CONFIG = MarketConfig(buyers=700, days=120, abuse_rate=0.4, seed=5)
 DAY = pd.Timedelta(days=1)
+COUNTS_FOR_OTHERS = ["abuse_confirmed", "abuse_cleared", "identity_linked", "refund_found_shipped"]
 ACCOUNTS = {a.name: a.reaction.accounts for a in ARCHETYPES}
 
 
@@ -125,7 +126,7 @@ def test_whatever_was_known_before_a_request_has_been_told_when_it_is_asked(eith
 
 def test_what_counts_for_others_has_been_told_before_anyone_asks(either: Lived) -> None:
     told, asked = either.told, either.asked
-    marks = told[told["kind"].isin(["abuse_confirmed", "abuse_cleared", "identity_linked"])]
+    marks = told[told["kind"].isin(COUNTS_FOR_OTHERS)]
     next_request = asked["requested_at"].searchsorted(marks["recorded_at"], side="right")
     step = np.append(asked["step"], len(either.steps))[next_request]
 

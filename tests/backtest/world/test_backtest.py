@@ -17,6 +17,7 @@ from backtest.world.figures import Worlds
 from backtest.world.foretold import SHOWN
 from backtest.world.living import Lived, World
 from decisions.policy import Policy
+from features.errors import BadInput
 from tests.backtest.scenes import small_model
 from tests.backtest.test_replay import EVERYBODY, NOBODY
 from tests.backtest.world.conftest import GUARDED, MARKET, files_of
@@ -126,3 +127,10 @@ def test_a_market_with_a_basket_asked_back_at_one_instant_is_decided_as_its_repl
     )
     assert lived == replayed
     assert report["policies"][0]["figures"]["requests"]["value"] > 200
+
+
+def test_a_market_too_short_to_learn_from_leaves_nothing_behind(tmp_path: Path) -> None:
+    world = World(market=MarketConfig(buyers=50, days=40), out=tmp_path)
+    with pytest.raises(BadInput, match="no month of this market"):
+        reported(world, NOBODY)
+    assert files_of(tmp_path) == {}
