@@ -11,6 +11,7 @@ import numpy as np
 from . import again
 from .again import Again
 from .bootstrap import Figure, Floats, Sums, median_of
+from .columns import micros_of
 from .history import History
 from .judged import Buyers, Judged
 from .outcomes import BEARERS, HOUR_US, Outcomes
@@ -94,7 +95,7 @@ class Scene:
         found |= {name: self.sums.ratio(f"{n}/{a}", f"{n}/{b}") for name, (a, b) in self.ratios.items()}
         if not self.outcomes.knows_waiting:
             found["hours_saved"] = Figure(None)
-        return found | (medians(self.buyers, self.judged[n], self.outcomes) if told else {})
+        return found | (medians(self, n) if told else {})
 
     def gaps(self, n: int) -> dict[str, Figure]:
         """Give how much the n-th policy's ratios exceed the first's, on the same buyers."""
@@ -180,13 +181,18 @@ def _by_buyer(buyers: Buyers, one: Judged) -> Iterator[tuple[str, Floats]]:
     yield "good_days", np.where(good, taken.days, 0.0)
 
 
-def medians(buyers: Buyers, one: Judged, o: Outcomes) -> dict[str, Figure]:
-    """Days and yuan from an abuser's first abuse until the revocation, of those that came meanwhile."""
-    taken = one.taken
+def medians(scene: Scene, n: int) -> dict[str, Figure]:
+    """Days and yuan from an abuser's first abuse until the revocation, of those that came meanwhile.
+
+    What was refunded before the abuse, or on probation after it, is not in the yuan.
+    """
+    buyers, taken = scene.buyers, scene.judged[n].taken
     who = buyers.abuser & taken.revoked & (buyers.since <= taken.revoked_at)
     own = who & ~taken.revoked_by_log
     days = np.maximum(taken.revoked_at - buyers.starts, 0) / DAY_US
-    paid = buyers.summed(np.where(one.auto, o.fen, 0))
+    asked, of = micros_of(scene.history.requests["requested_at"]), buyers.of_request
+    meanwhile = (buyers.starts[of] <= asked) & (asked <= taken.revoked_at[of])
+    paid = buyers.summed(np.where(scene.judged[n].auto & meanwhile, scene.outcomes.fen, 0))
     return {
         "days_until_revoked": median_of(days[who]),
         "days_until_revoked_by_rules": median_of(days[own]),

@@ -23,7 +23,7 @@ from features.scan import Log, batches, open_log
 
 from .order_evidence import order_evidences
 from .requests import IN_TIME, between, request_table
-from .span import refuse_late, span_of
+from .span import refuse_outside, span_of
 
 ANSWERS: Final = ("refund_granted", "refund_rejected", "refund_withdrawn")
 KINDS: Final = (
@@ -97,12 +97,12 @@ def read_history(
     Raises
     ------
     BadInput
-        The log is empty, begins after `since`, or has answers to what nobody had asked yet; what
-        `features.scan` refuses.
+        The log is empty, begins after `since` or ends before it, or has answers to what nobody
+        had asked yet; what `features.scan` refuses.
     """
     log = open_log(path)
     first, last = span_of(log)
-    refuse_late(log, first=first, since=since)
+    refuse_outside(log, first=first, last=last, since=since)
     facts = _facts(log)
     _refuse_disorder(log, facts)
     asking = facts.filter(pc.equal(facts["kind"], "refund_requested"))

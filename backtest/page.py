@@ -48,7 +48,7 @@ OF_TRUTH: Final = (
     ("unseen_abusers", "… never, and refunded automatically", "count"),
     ("days_until_revoked", "days from first abuse to revocation, median", "days"),
     ("days_until_revoked_by_rules", "… by the policy's own rules", "days"),
-    ("fen_until_revoked", "yuan refunded to each of the revoked, median", "yuan"),
+    ("fen_until_revoked", "yuan refunded at once from first abuse to revocation, median", "yuan"),
     ("abuser_auto_fen", "refunded automatically to abusers, yuan", "yuan"),
     ("good_restricted", "honest buyers restricted or revoked", "count"),
     ("good_restricted_by_rules", "… by the policy's own rules", "count"),

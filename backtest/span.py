@@ -31,8 +31,8 @@ def span_of(log: Log) -> tuple[datetime, datetime]:
     return instant(min(end["min"] for end in ends)), instant(max(end["max"] for end in ends))
 
 
-def refuse_late(log: Log, *, first: datetime, since: datetime | None) -> None:
-    """Refuse a history that begins after the first decision asked for.
+def refuse_outside(log: Log, *, first: datetime, last: datetime, since: datetime | None) -> None:
+    """Refuse a history that begins after the first decision asked for, or ends before it.
 
     Raises
     ------
@@ -43,4 +43,9 @@ def refuse_late(log: Log, *, first: datetime, since: datetime | None) -> None:
         raise BadInput(
             f"{log.name}: the history begins {first.isoformat()}, after the first decision asked for "
             f"({since.isoformat()}); begin later or give a longer history"
+        )
+    if since is not None and since > last:
+        raise BadInput(
+            f"{log.name}: the history ends {last.isoformat()}, before the first decision asked for "
+            f"({since.isoformat()}); begin earlier or give a longer history"
         )

@@ -22,7 +22,7 @@ from models.buyer_score import BuyerScore
 from training.fit import OneClassOnly
 from training.splits import NoMatureSnapshot
 
-from .span import refuse_late, span_of
+from .span import refuse_outside, span_of
 from .teaching import TEACH, Task
 
 FOLDER: Final = "models"
@@ -138,7 +138,7 @@ class WalkForward:
 def months_between(log: Log, since: datetime | None, until: datetime | None) -> list[str]:
     """Name the months of a log from one instant on, or from its first event, to another."""
     first, last = span_of(log)
-    refuse_late(log, first=first, since=since)
+    refuse_outside(log, first=first, last=last, since=since)
     last = last if until is None else until - timedelta(microseconds=1)
     names = np.arange(np.datetime64(f"{since or first:%Y-%m}"), np.datetime64(f"{last:%Y-%m}") + 1)
     return [str(name) for name in names]

@@ -56,7 +56,7 @@ class Worlds:
         scene = self.scenes[n]
         found = {name: self.sums.total(f"{n}/{name}") for name in _TOTALS}
         found |= {name: self.sums.ratio(f"{n}/{a}", f"{n}/{b}") for name, (a, b) in _ratios().items()}
-        found |= medians(scene.buyers, scene.judged[0], scene.outcomes)
+        found |= medians(scene, 0)
         return found | medians_of_people(scene, self.people[n])
 
     def gaps(self, n: int) -> dict[str, Figure]:

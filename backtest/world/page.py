@@ -32,7 +32,7 @@ OWN: Final = {
 WORDS: Final = {
     "abusers": "abusers' accounts active meanwhile",
     "caught_by_log": "… by investigators' confirmations, as under any policy",
-    "fen_until_revoked": "yuan refunded at once to each account revoked, median",
+    "fen_until_revoked": "yuan refunded at once to an account from first abuse to revocation, median",
     "unknown": "requests whose loss is not known: still open at the end",
     "good_restricted": "honest buyers restricted or revoked",
 }

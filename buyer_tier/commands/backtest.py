@@ -79,7 +79,9 @@ def backtest(
     abuse_rate: Annotated[
         float | None, typer.Option(help="Of a world: share of the accounts that abuse; else 0.01.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of a world, of training and of the intervals.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="Of a world, of training and of the intervals.")
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Say what policies would have done with a history, or do in a market that lives with their answers.
@@ -155,12 +157,13 @@ def backtest(
     if task is not None and model is not None:
         raise BadInput("--task says what monthly models learn, --model names one that has learned; give one")
     refuse_inside(events, out_dir)
+    found = read_truth(truth) if truth is not None else _beside(events)
     with local_log(events) as path, err.status("reading the history") as status:
         from backtest.whole_log import as_parquet
 
         with as_parquet(path) as log:
             if begins is not None:
-                months_between(log, begins, ends)  # refuses a late history before anything is written
+                months_between(log, begins, ends)  # refuses another time's history before anything is written
             models, name, caveats = model_named(model, settings.tracking_uri)
             facts = facts_of(log)
             learns = _learns(task, model, facts)
@@ -188,7 +191,6 @@ def backtest(
                     rate = walking.of(f"{begins:%Y-%m}").base_rate
                     fit = Fit(policies, facts_of(log, known_by=begins), rate)
                     policies = fit.policies
-            found = read_truth(truth) if truth is not None else _beside(events)
             order = Order(
                 log=log,
                 out=folder,

@@ -79,6 +79,14 @@ def test_a_history_that_starts_after_the_first_decision_asked_for_is_refused(tmp
     assert len(read_history(tmp_path, since=START + timedelta(hours=1)).requests) == 1
 
 
+def test_a_history_that_ends_before_the_first_decision_asked_for_is_refused(tmp_path: Path) -> None:
+    write_log(table([*case(1), *END]), tmp_path)
+    last = END[0]["recorded_at"]
+    with pytest.raises(BadInput, match="ends 2026-03-02T00:00:00"):
+        read_history(tmp_path, since=last + timedelta(microseconds=1))
+    assert len(read_history(tmp_path, since=last).requests) == 0
+
+
 def test_an_answer_before_its_question_is_refused(tmp_path: Path) -> None:
     early = {"recorded_at": START + DAY, "occurred_at": START}
     rows = case(1, ("refund_granted", early))

@@ -104,6 +104,8 @@ def test_bad_input_is_said_in_one_line(log: Path, tmp_path: Path) -> None:
     assert "cannot be read: No such file" in refusal("--events", log, "--policy", tmp_path / "none.toml")
     out = tmp_path / "late"
     assert "begins 2025" in refusal("--events", log, "--since", "2020-01-01", "--out", out)
+    assert "before the first decision" in refusal("--events", log, "--since", "2031-01-01", "--out", out)
+    assert "no truth file" in refusal("--events", log, "--truth", log / "events.parquet", "--out", out)
     assert not out.exists()
     said = refusal("--events", log, "--since", "2025-06-01", "--out", out)
     assert "no month can be decided by a model of its own time" in said
@@ -112,6 +114,14 @@ def test_bad_input_is_said_in_one_line(log: Path, tmp_path: Path) -> None:
     assert "is not before" in refusal("--events", log, "--since", "2025-09-01", "--until", "2025-08-01")
     assert "give one" in refusal("--events", log, "--task", "cancellation", "--model", "7")
     assert "0 to 1" in refusal("--events", log, "--loss-budget", "5")
+
+
+@pytest.mark.parametrize("seed", ["-1", "4294967296"])
+def test_a_seed_that_no_training_takes_is_wrong_usage(log: Path, tmp_path: Path, seed: str) -> None:
+    out = tmp_path / "out"
+    said = CliRunner().invoke(app, ["backtest", "--events", str(log), "--seed", seed, "--out", str(out)])
+    assert said.exit_code == 2
+    assert not out.exists()
 
 
 def test_a_model_that_the_registry_lacks_is_refused(
