@@ -9,9 +9,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 import serving.direct
+from buyer_tier import console
 from buyer_tier.cli import app
 from decisions.request import RefundRequest
 from features.errors import BadInput
@@ -27,7 +29,7 @@ MODELS = FakeModels()
 def environment(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BUYER_TIER_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("BUYER_TIER_DATABASE_URL", url)
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(console, "out", Console(width=200))  # whatever the width was when it was imported
     monkeypatch.setattr(serving.direct, "Registry", lambda _uri: MODELS)
 
 
