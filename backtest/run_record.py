@@ -100,6 +100,11 @@ def begin(out: Path, inputs: Inputs) -> bool:
     return False
 
 
+def leaves_cut_off(policies: Sequence[Policy]) -> bool:
+    """Tell whether a policy leaves the cut-off to its model, which then must prove one."""
+    return any(policy.quality_score_min is None for policy in policies)
+
+
 def undo(out: Path) -> None:
     """Take back what `begin` wrote, and the folder if nothing else is in it."""
     for name in (FILE, ".lock"):

@@ -247,13 +247,14 @@ def _walk_forward(
     status: Any,
 ) -> tuple[WalkForward, datetime]:
     """Train for the first month that can be decided, which is where the replay begins."""
+    from backtest.run_record import leaves_cut_off
     from backtest.walk_forward import WalkForward, months_between
 
     models = WalkForward(
         log,
         folder,
         seed=seed,
-        proves=any(p.quality_score_min is None for p in policies),
+        proves=leaves_cut_off(policies),
         task=task.value,
         on_model=lambda month: status.update(f"training on what was known by {month}"),
     )

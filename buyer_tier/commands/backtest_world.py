@@ -51,7 +51,7 @@ def live(
 ) -> None:
     """Let each policy live in a market of its own and show what came of it."""
     from backtest.marketplace import MarketConfig
-    from backtest.run_record import Inputs, policies_of
+    from backtest.run_record import Inputs, leaves_cut_off, policies_of
     from backtest.world.backtest import backtest
     from backtest.world.living import World
     from backtest.world.page import TERMINAL, rows
@@ -75,7 +75,7 @@ def live(
         out=folder,
         models=models,
         seed=seed,
-        proves=any(p.quality_score_min is None for p in policies),
+        proves=leaves_cut_off(policies),
     )
     with err.status("living") as status:
         report = backtest(
