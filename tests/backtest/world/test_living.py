@@ -11,9 +11,10 @@ import pytest
 
 from backtest.history import read_history
 from backtest.marketplace import simulate
+from backtest.nights import Scorer
 from backtest.outcomes import outcomes_of
 from backtest.parts import read_decisions, read_moves
-from backtest.replay import Fixed, Run, Scorer, compute_features, replay
+from backtest.replay import Fixed, Run, compute_features, replay
 from backtest.walk_forward import WalkForward
 from backtest.world.living import Lived, World, lived
 from decisions.policy import NOTICE
