@@ -116,6 +116,13 @@ def test_bad_input_is_said_in_one_line(log: Path, tmp_path: Path) -> None:
     assert "0 to 1" in refusal("--events", log, "--loss-budget", "5")
 
 
+def test_a_loss_budget_is_refused_where_nothing_tells_what_a_refund_loses(log: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    asked = ["--events", log, "--task", "cancellation", "--loss-budget", "0.02", "--out", out]
+    assert "what a refund loses is not known" in refusal(*asked)
+    assert not out.exists()
+
+
 @pytest.mark.parametrize("seed", ["-1", "4294967296"])
 def test_a_seed_that_no_training_takes_is_wrong_usage(log: Path, tmp_path: Path, seed: str) -> None:
     out = tmp_path / "out"
