@@ -71,7 +71,7 @@ def some_log(seed: int, now: datetime) -> list[Row]:
     draw, rows = random.Random(seed), list[Row]()
     hours = [0, 1, 24, 48, 48, 49, 72, 24 * 89, 24 * 90, 24 * 91]
     kinds = [k for k in KINDS if k != "order_shipped" or seed % 5]
-    for n in range(draw.randrange(150, 400)):
+    for n in range(draw.randrange(250, 500)):
         occurred = now - timedelta(hours=draw.choice(hours) + draw.choice((0, 0, 24)))
         occurred += timedelta(microseconds=draw.choice((-1, 0, 0, 1, 7_654_321)))
         late = timedelta(microseconds=draw.choice((0, 0, 1, 3_600_000_001, 7_199_999_999)))
