@@ -53,7 +53,7 @@ class Loop:
     def decide(self, turns: Iterable[Turn], model: Model, made: Moves) -> list[DecisionRow]:
         """Decide; the moves of standings are added to ``made``."""
         decided = [self._decide(turn, model, made) for turn in turns]
-        return [row_of(case, decision, digest=b"") for case, decision in decided]  # apart: half the code at hand
+        return [row_of(case, decision, digest=b"") for case, decision in decided]  # apart: less code at once
 
     def _decide(self, turn: Turn, model: Model, made: Moves) -> tuple[Case, Decision]:
         request, book = turn.request, self.book

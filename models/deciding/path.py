@@ -12,7 +12,6 @@ from typing import Protocol
 
 from decisions.caps import NOTHING_USED
 from decisions.engine import Decision, decide
-from decisions.ids import decision_id
 from decisions.policy import Policy, with_guarantee
 from decisions.request import UNKNOWN_SHOP, OrderEvidence, RefundRequest, ShopEvidence
 from decisions.tiers import Tier
@@ -101,7 +100,6 @@ def decide_next(
         shop = ahead.shops.get(request.order.shop_id, UNKNOWN_SHOP)
     standing = ahead.standings.before(buyer_id, found.heard, decided_at=decided_at)
     case = record.Case(
-        decision_id=decision_id(decided_at, request.after_sale_id),
         request=request,
         buyer=found.buyer,
         order=found.order,
