@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from decisions.policy import Policy
 from decisions.request import GoodsType
-from features.files import claimed, replacing
+from features.files import replacing
 from features.scan import Log
 
 from .again import again_of
@@ -25,9 +25,10 @@ from .outcomes import outcomes_of
 from .page import page_of
 from .replay import Models, OnMonth, Run, compute_features, replay
 from .report import plain, report_of
-from .run_record import Inputs, begin
+from .run_record import Inputs, recorded
 from .teaching import Task
 from .truth import Truth
+from .walk_forward import base_rates
 
 PAGE: Final = "report.html"
 JSON: Final = "report.json"
@@ -90,10 +91,9 @@ def backtest(
     Raises
     ------
     BadInput
-        As `history.read_history` and `run_record.begin`; another run is writing there.
+        As `history.read_history` and `run_record.recorded`.
     """
-    with claimed(order.out, result=order.out):
-        begin(order.out, inputs)
+    with recorded(order.out, inputs):
         on_step("reading the history")
         history = read_history(order.log, since=order.since, until=order.until, goods=order.goods)
         on_step("computing the features of every request")
@@ -106,7 +106,8 @@ def backtest(
         said = [*caveats, *caveats_of(history, scene.outcomes, order.policies, assumed_goods=order.goods)]
         report = report_of(run, scene, inputs=asdict(inputs), caveats=said)
         if order.fit is not None:
-            report["fitted"] = order.fit.said(order.policies)
+            rates = base_rates(order.out, [month.name for month in run.months])
+            report["fitted"] = order.fit.said(order.policies) | {"base_rates": rates}
         if order.budget is not None:
             on_step("looking for the cheapest change")
             report["budget"] = _cheapest(run, scene, models, order, on_month)

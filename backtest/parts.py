@@ -17,8 +17,8 @@ from features.events import TIMESTAMP
 from features.files import replacing
 from models.deciding.row import DecisionRow
 
-from .deciding import Moves
 from .instants import time_column
+from .nights import Moves
 
 _TYPES: Final = {
     "int": pa.int64(),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from contextlib import suppress
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,11 +18,13 @@ from decisions.policy_file import content_id
 from features.catalog import CATALOG
 from features.content import fingerprints_before
 from features.errors import BadInput
-from features.files import replacing
+from features.files import claimed, replacing
 from features.scan import Log
 from models.policy_files import read_policy
 
 FILE: Final = "run.json"
+DECIDED: Final = ("policies", "worlds")
+"""Folders of a run that hold decisions; without either nothing was decided."""
 _EVER: Final = np.array([np.iinfo(np.int64).max])
 
 
@@ -78,39 +81,52 @@ def policies_of(policies: Sequence[Policy]) -> dict[str, str]:
     return {policy.version: content_id(policy) for policy in policies}
 
 
-def begin(out: Path, inputs: Inputs) -> bool:
-    """Write the inputs down, or find that an earlier run of the same began here; tell which.
+@contextmanager
+def recorded(out: Path, inputs: Inputs) -> Iterator[None]:
+    """Claim a run's folder and write the inputs down; refused before anything is decided, it is free again.
 
     Raises
     ------
     BadInput
-        The folder holds something else.
+        Another run is writing there; the folder holds something else.
     """
+    with claimed(out, result=out):
+        _begin(out, inputs)
+        try:
+            yield
+        except BadInput:
+            if not any((out / name).exists() for name in DECIDED):
+                _undo(out)
+            raise
+
+
+def _begin(out: Path, inputs: Inputs) -> None:
+    """Write the inputs down, or find that an earlier run of the same began here."""
     path = out / FILE
     if path.exists():
         before = _read(path)
         if before != asdict(inputs):
             changed = ", ".join(k for k, v in asdict(inputs).items() if before.get(k) != v)
             raise BadInput(f"{out}: holds a run of other inputs ({changed}); name another folder")
-        return True
+        return
     if out.is_dir() and any(file for file in out.iterdir() if file.name[0] != "."):
         raise BadInput(f"{out}: holds something else than a backtest; name an empty or a new folder")
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(asdict(inputs), indent=1, ensure_ascii=False))
-    return False
+
+
+def _undo(out: Path) -> None:
+    """Take back what a run makes before it decides, and the folder if nothing else is in it."""
+    for name in (FILE, "features.parquet", ".lock"):
+        (out / name).unlink(missing_ok=True)
+    shutil.rmtree(out / "models", ignore_errors=True)
+    with suppress(OSError):
+        out.rmdir()
 
 
 def leaves_cut_off(policies: Sequence[Policy]) -> bool:
     """Tell whether a policy leaves the cut-off to its model, which then must prove one."""
     return any(policy.quality_score_min is None for policy in policies)
-
-
-def undo(out: Path) -> None:
-    """Take back what `begin` wrote, and the folder if nothing else is in it."""
-    for name in (FILE, ".lock"):
-        (out / name).unlink(missing_ok=True)
-    with suppress(OSError):
-        out.rmdir()
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -9,18 +9,17 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from decisions.policy import Policy
-from features.errors import BadInput
-from features.files import claimed
 from features.parts import EVENTS_FILE
 from features.scan import open_log
 
 from ..backtest import write_report
-from ..replay import OnMonth, Scorer, compute_features
-from ..run_record import FILE, Inputs, begin
+from ..nights import Scorer
+from ..replay import OnMonth, compute_features
+from ..run_record import Inputs, recorded
 from .figures import Worlds
 from .foretold import foretold
 from .lessons import Lessons
-from .living import WORLDS, Lived, World, lived
+from .living import Lived, World, lived
 from .page import page_of
 from .report import report_of
 
@@ -51,16 +50,10 @@ def backtest(
     Raises
     ------
     BadInput
-        As `living.lived` and `run_record.begin`; another run is writing there.
+        As `living.lived` and `run_record.recorded`.
     """
-    with claimed(world.out, result=world.out):
-        begin(world.out, inputs)
-        try:
-            lives = [_lived(world, policy, on_step=on_step, on_month=on_month) for policy in policies]
-        except BadInput:
-            if not (world.out / WORLDS).exists():  # nothing was decided: the folder is free again
-                (world.out / FILE).unlink(missing_ok=True)
-            raise
+    with recorded(world.out, inputs):
+        lives = [_lived(world, policy, on_step=on_step, on_month=on_month) for policy in policies]
         on_step("judging")
         worlds = Worlds.of(lives, seed=world.seed)
         on_step(f"replaying the history of {policies[0].version} under the others")

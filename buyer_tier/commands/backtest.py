@@ -2,37 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
+from .backtest_asked import Goods, Question, Task
+from .backtest_history import replayed
 from .backtest_world import live, refuse_mixture
-from .train import date_of
-
-if TYPE_CHECKING:
-    from backtest.fitting import LogFacts
-    from backtest.walk_forward import WalkForward
-    from decisions.policy import Policy
-    from features.scan import Log
-
-
-class Task(StrEnum):
-    """What the months' models learn."""
-
-    abuse = "abuse"
-    cancellation = "cancellation"
-
-
-class Goods(StrEnum):
-    """What orders hold of which the log does not say it."""
-
-    physical = "physical"
-    virtual = "virtual"
-    customized = "customized"
 
 
 def backtest(
@@ -112,19 +89,7 @@ def backtest(
 
     Example: buyer-tier backtest --world --buyers 5000 --days 540 --policy notice --policy strict.toml
     """
-    from backtest.backtest import Order
-    from backtest.backtest import backtest as run
-    from backtest.fitting import Fit, facts_of
-    from backtest.page import rows_of
-    from backtest.run_record import begin, inputs_of, read_policies, undo
-    from backtest.truth import read_truth
-    from backtest.walk_forward import months_between
-    from buyer_tier.backtest_run import model_named, name_of, shown
-    from buyer_tier.backtest_shown import SHOWN
-    from buyer_tier.console import err
-    from buyer_tier.log_source import local_log, refuse_inside
-    from features.errors import BadInput
-    from features.files import claimed
+    from backtest.run_record import read_policies
     from serving.settings import Settings
 
     refuse_mixture(
@@ -146,119 +111,17 @@ def backtest(
         given = {"buyers": buyers, "days": days, "abuse_rate": abuse_rate}
         live(given, policies, out_dir, model=model, seed=seed, settings=settings, as_json=as_json)
         return
-    begins, ends = (
-        None if text is None else date_of(text, option=option)
-        for text, option in ((since, "--since"), (until, "--until"))
-    )
-    if begins is not None and ends is not None and begins >= ends:
-        raise BadInput(f"--since {since} is not before --until {until}")
-    if loss_budget is not None and not 0 <= loss_budget <= 1:
-        raise BadInput(f"--loss-budget is {loss_budget}, must be 0 to 1: a share of what is refunded")
-    if task is not None and model is not None:
-        raise BadInput("--task says what monthly models learn, --model names one that has learned; give one")
-    refuse_inside(events, out_dir)
-    found = read_truth(truth) if truth is not None else _beside(events)
-    with local_log(events) as path, err.status("reading the history") as status:
-        from backtest.whole_log import as_parquet
-
-        with as_parquet(path) as log:
-            if begins is not None:
-                months_between(log, begins, ends)  # refuses another time's history before anything is written
-            models, name, caveats = model_named(model, settings.tracking_uri)
-            facts = facts_of(log)
-            learns = _learns(task, model, facts)
-            if learns == Task.cancellation:
-                name = f"{name} on cancellation"
-                goods = goods or (None if facts.states_goods else Goods.physical)
-            inputs = inputs_of(
-                log, policies, models=f"{name}, seed {seed}", since=begins, until=ends, goods=goods
-            )
-            folder = out_dir or settings.home / "backtests" / name_of(inputs)
-            with claimed(folder, result=folder):
-                begun = begin(folder, inputs)
-            fit = None
-            if models is None:
-                try:
-                    walking, begins = _walk_forward(
-                        log, folder, policies, begins, ends, task=learns, seed=seed, status=status
-                    )
-                except BadInput:
-                    if not begun:
-                        undo(folder)
-                    raise
-                models = walking
-                if learns == Task.cancellation:
-                    rate = walking.of(f"{begins:%Y-%m}").base_rate
-                    fit = Fit(policies, facts_of(log, known_by=begins), rate)
-                    policies = fit.policies
-            order = Order(
-                log=log,
-                out=folder,
-                policies=policies,
-                truth=found,
-                since=begins,
-                until=ends,
-                budget=loss_budget,
-                goods=None if goods is None else goods.value,
-                seed=seed,
-                task=learns.value,
-                fit=fit,
-            )
-            report = run(
-                order,
-                models,
-                inputs,
-                caveats=caveats,
-                on_step=status.update,
-                on_month=lambda version, month, n: status.update(f"{version}: {n:,} decisions of {month}"),
-            )
-    shown(
-        report,
-        folder,
-        rows=rows_of(report),
-        names=SHOWN,
-        tracking_uri=settings.tracking_uri,
-        as_json=as_json,
-    )
-
-
-def _beside(events: str) -> Any:
-    from backtest.truth import read_truth
-    from features.parts import TRUTH_FILE
-
-    path = Path(events) / TRUTH_FILE
-    return read_truth(path) if "://" not in events and path.is_file() else None
-
-
-def _learns(task: Task | None, model: str | None, facts: LogFacts) -> Task:
-    """Tell what is learned: what was asked for, else what the log can tell; a named model learned abuse."""
-    return task or (Task.abuse if model is not None else Task(facts.task))
-
-
-def _walk_forward(
-    log: Log,
-    folder: Path,
-    policies: Sequence[Policy],
-    since: datetime | None,
-    until: datetime | None,
-    *,
-    task: Task,
-    seed: int,
-    status: Any,
-) -> tuple[WalkForward, datetime]:
-    """Train for the first month that can be decided, which is where the replay begins."""
-    from backtest.run_record import leaves_cut_off
-    from backtest.walk_forward import WalkForward, months_between
-
-    models = WalkForward(
-        log,
-        folder,
+    asked = Question(
+        events=events,
+        policies=policies,
+        out=out_dir,
+        since=since,
+        until=until,
+        model=model,
+        truth=truth,
+        loss_budget=loss_budget,
+        goods=goods,
+        task=task,
         seed=seed,
-        proves=leaves_cut_off(policies),
-        task=task.value,
-        on_model=lambda month: status.update(f"training on what was known by {month}"),
     )
-    months = months_between(log, since, until)
-    first = models.first(months if since is None else months[:1])
-    begins = datetime.fromisoformat(f"{first}-01").replace(tzinfo=UTC)
-    return models, begins if since is None else max(since, begins)
+    replayed(asked, settings=settings, as_json=as_json)

@@ -53,6 +53,11 @@ def test_a_report_shows_exactly_the_one_rule_that_was_changed(log: Path, tmp_pat
     assert [d["setting"] for d in report["policies"][1]["changes"]] == ["cap_fen"]
     swap = report["swaps"][0]
     assert (swap["gained"]["requests"], swap["lost"]["requests"] > 5) == (0, True)
+    one, other = report["policies"]
+    for fen in ("loss_fen", "worst_fen"):
+        changed = sum(swap[of][fen]["after"] - swap[of][fen]["before"] for of in ("gained", "lost"))
+        assert other["figures"][fen]["value"] - one["figures"][fen]["value"] == changed, "all is explained"
+    assert [k["archetype"] for k in one["by_archetype"]] == [k["archetype"] for k in other["by_archetype"]]
     for band in report["policies"][1]["slices"]["amount"]:
         if band["amount"] in ("200–300 yuan", "300 yuan and more"):
             assert band["auto"] == 0
@@ -114,6 +119,13 @@ def test_bad_input_is_said_in_one_line(log: Path, tmp_path: Path) -> None:
     assert "is not before" in refusal("--events", log, "--since", "2025-09-01", "--until", "2025-08-01")
     assert "give one" in refusal("--events", log, "--task", "cancellation", "--model", "7")
     assert "0 to 1" in refusal("--events", log, "--loss-budget", "5")
+
+
+def test_a_loss_budget_is_refused_where_nothing_tells_what_a_refund_loses(log: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    asked = ["--events", log, "--task", "cancellation", "--loss-budget", "0.02", "--out", out]
+    assert "what a refund loses is not known" in refusal(*asked)
+    assert not out.exists()
 
 
 @pytest.mark.parametrize("seed", ["-1", "4294967296"])

@@ -130,7 +130,7 @@ def test_a_market_with_a_basket_asked_back_at_one_instant_is_decided_as_its_repl
 
 
 def test_a_market_too_short_to_learn_from_leaves_nothing_behind(tmp_path: Path) -> None:
-    world = World(market=MarketConfig(buyers=50, days=40), out=tmp_path)
+    world = World(market=MarketConfig(buyers=50, days=40), out=tmp_path / "run")
     with pytest.raises(BadInput, match="no month of this market"):
         reported(world, NOBODY)
-    assert files_of(tmp_path) == {}
+    assert not world.out.exists()
