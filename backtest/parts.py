@@ -116,6 +116,4 @@ def _name(month: str) -> str:
 
 def _write(table: pa.Table, path: Path) -> None:
     with replacing(path) as temporary:
-        pq.write_table(
-            table, temporary, compression="zstd", use_dictionary=_FEW, write_statistics=_ASKED_FOR
-        )
+        pq.write_table(table, temporary, compression="zstd", use_dictionary=_FEW, write_statistics=_ASKED_FOR)
