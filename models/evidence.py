@@ -90,7 +90,7 @@ def buyer_evidence(
     vector: npt.NDArray[np.float64], *, score: BuyerScore, catalog: Columns = CATALOG
 ) -> BuyerEvidence:
     """Score a vector and read the facts that tier and standing rest on from it."""
-    return evidence_of(score.assess(vector), vector[places_in(catalog)].tolist())
+    return evidence_of(score.assess(vector), *vector[places_in(catalog)].tolist())
 
 
 def places_in(catalog: Columns) -> list[int]:
@@ -98,12 +98,10 @@ def places_in(catalog: Columns) -> list[int]:
     return [catalog.index[name] for name in (COMPLETED, TENURE, ABUSE)]
 
 
-def evidence_of(assessed: Assessment, read: Sequence[float]) -> BuyerEvidence:
+def evidence_of(assessed: Assessment, completed: float, tenure: float, abuse: float) -> BuyerEvidence:
     """Put an assessment and the features at `places_in` together, the same for one vector and for many."""
-    completed, tenure, abuse = read
-    return BuyerEvidence(
-        assessed.points, assessed.p_abuse, int(completed), None if tenure != tenure else tenure, abuse != 0
-    )
+    days = None if tenure != tenure else tenure
+    return BuyerEvidence(assessed.points, assessed.p_abuse, int(completed), days, abuse != 0)
 
 
 def order_evidence(rows: Sequence[Row], *, buyer_id: str, order_id: str, as_of: datetime) -> OrderEvidence:

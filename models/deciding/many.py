@@ -26,5 +26,5 @@ def buyer_evidences(
     """
     if not len(vectors):
         return []
-    read = vectors[:, places_in(catalog)].tolist()
-    return list(map(evidence_of, score.assess_all(vectors), read))
+    read = vectors.T[places_in(catalog)].tolist()
+    return list(map(evidence_of, score.assess_all(vectors), *read))
