@@ -59,7 +59,8 @@ def _places(cumulative: Floats, values: Floats) -> Ints:
     if len(values) < steps:
         return np.asarray(np.searchsorted(cumulative, values, side="right"), np.int64)
     edges = np.arange(steps + 1) * (total / steps) * (1.0 - 1e-9)  # never beyond the step that rounding finds
-    place = np.searchsorted(cumulative, edges, side="right")[(values * (steps / total)).astype(np.int64)]
+    starts: Ints = np.searchsorted(cumulative, edges, side="right")
+    place: Ints = starts[(values * (steps / total)).astype(np.int64)]
     behind = np.flatnonzero(cumulative[place] <= values)
     while len(behind):
         place[behind] += 1
