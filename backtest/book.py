@@ -46,6 +46,8 @@ class Book:
         By buyer: the ledger, and how much it was told.
     standings, heard : dict
         By buyer: the standing, and how much it has heard.
+    swept : int
+        When all standings were last moved on, in microseconds; 0 before the first sweep.
     shops, platform : DayLosses
         What automatic refunds have lost; ``lost`` is how many finds they know of.
     grants : dict
@@ -60,6 +62,7 @@ class Book:
     told: dict[str, int] = field(default_factory=dict)
     standings: dict[str, Standing] = field(default_factory=dict)
     heard: dict[str, int] = field(default_factory=dict)
+    swept: int = 0
     shops: dict[str, DayLosses] = field(default_factory=dict)
     platform: DayLosses = field(default_factory=DayLosses)
     lost: int = 0

@@ -44,14 +44,4 @@ def caveats_of(
         for policy in policies
         if policy.exploration.review_share is not None
     ]
-    if any(policy.needs_shop for policy in policies):
-        found.append(
-            "Shops' quality is what the service's sweep measures; a replay does not sweep, so a limit on it "
-            "finds every shop unknown."
-        )
-    if any(policy.standing.points.linked_abuse for policy in policies):
-        found.append(
-            "Strikes through linked accounts are heard by the service's sweep; a replay does not sweep, so "
-            "they do not count here. The score knows the links."
-        )
     return found

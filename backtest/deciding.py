@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
-import pyarrow as pa
 
 from decisions.caps import DayLosses, Ledger
+from decisions.engine import Decision
 from decisions.policy import Policy
 from decisions.request import OrderEvidence, RefundRequest, ShopEvidence
-from decisions.standing import Transition
-from decisions.standing_machine import advance
 from models.deciding.moving import Moving
-from models.deciding.path import Ahead, Evidence, Model, decide_next
+from models.deciding.path import Ahead, Evidence, decide_next
+from models.deciding.record import Case, row_of
 from models.deciding.row import DecisionRow
 from models.deciding.using import Used
 from models.evidence import BuyerAssessment
 
-from .book import NOTHING_HEARD, Book, Grant, Heard
-from .happenings import Happenings
+from .book import Book, Grant, Heard
 from .instants import instant, micros
 from .known import Answered, Known, Turn
+from .nights import Moves, Nights, Scorer, hear
 
-Moves = list[tuple[str, Transition]]
 _NO_VECTOR: Final = np.empty(0)
 """Decisions are kept without the vectors, which are the run's features."""
 
@@ -45,38 +43,47 @@ class Loop:
         self.policy, self.happenings, self.book = policy, happenings, book
         self._keeps_ledgers = policy.needs_ledger
         self._keeps_losses = "budget" in policy.asks
-        shops: dict[str, ShopEvidence] | None = {} if policy.needs_shop else None
+        shops: Mapping[str, ShopEvidence] | None = {} if policy.needs_shop else None
         self._ahead = Ahead(policy, None, Moving(policy), book.tiers, shops)
+        self._nights = Nights(policy, happenings, book)
 
-    def decide(self, turns: Iterable[Turn], model: Model, made: Moves) -> list[DecisionRow]:
-        """Decide; the moves of standings are added to ``made``."""
-        return [self._decide(turn, model, made) for turn in turns]
+    def decide(self, turns: Iterable[Turn], model: Scorer, made: Moves) -> list[DecisionRow]:
+        """Decide, and sweep on the nights between; the moves of standings are added to ``made``."""
+        decided = [self._decide(turn, model, made) for turn in turns]
+        return [row_of(case, decision, digest=b"") for case, decision in decided]  # apart: less code at once
 
-    def _decide(self, turn: Turn, model: Model, made: Moves) -> DecisionRow:
+    def pass_nights(self, until: int, model: Scorer, made: Moves) -> None:
+        """Sweep on the nights before an instant, after the last request that comes before it."""
+        self._pass_until(until - 1, model, made)
+
+    def _pass_until(self, at: int, model: Scorer, made: Moves) -> None:
+        self._nights.pass_until(at, model, made)
+        if self.policy.needs_shop:
+            self._ahead.shops = self.happenings.shops(self.book.swept)
+
+    def _decide(self, turn: Turn, model: Scorer, made: Moves) -> tuple[Case, Decision]:
         request, book = turn.request, self.book
         buyer_id, at = request.buyer_id, request.requested_at
+        if at >= self._nights.due:
+            self._pass_until(micros(at), model, made)
         heard, ahead = self._heard(turn), self._ahead
         ahead.used = self._used(turn)
         buyer = BuyerAssessment(buyer_id, at, _NO_VECTOR, turn.buyer)
         evidence = Evidence(buyer, self._order(turn), None, heard, model)
-        _, row = decide_next(request, evidence, ahead, decided_at=at, digest=b"")
+        case, decision = decide_next(request, evidence, ahead, decided_at=at)
         for moved in ahead.standings.drained():
             book.standings[buyer_id] = moved.standing
             made += [(buyer_id, transition) for transition in moved.transitions]
         if self._keeps_ledgers and ahead.used is not None:
             book.ledgers[buyer_id] = ahead.used.ledgers[buyer_id]
-        if row.outcome == "auto_refund":
+        if decision.outcome == "auto_refund":
             self._granted(request)
-        return row
+        return case, decision
 
     def _heard(self, turn: Turn) -> Heard:
         buyer_id, book = turn.request.buyer_id, self.book
         heard = book.heard.get(buyer_id, 0)
-        new = self.happenings.signals_before(turn, heard)
-        if new:
-            book.heard[buyer_id] = heard + len(new)
-        standing = book.standings.get(buyer_id)
-        return Heard(standing, new or None) if new or standing is not None else NOTHING_HEARD
+        return hear(book, buyer_id, self.happenings.signals_before(turn, heard))
 
     def _used(self, turn: Turn) -> Used | None:
         if not self.policy.needs_usage:
@@ -146,28 +153,3 @@ class Loop:
 
     def _answers(self, grant: Grant) -> Sequence[Answered]:
         return self.happenings.answers(grant.buyer_id, grant.after_sale_id)
-
-
-def sweep(policy: Policy, happenings: Happenings, book: Book, *, until: int, made: Moves) -> None:
-    """Move every standing on to the end, as the service's sweep does: also of who never asks again.
-
-    Parameters
-    ----------
-    book : Book
-        Of a loop over the history that the happenings are of; moved on.
-    made : list
-        The moves are added to it.
-    """
-    told, all_signals = happenings.standing
-    recorded = told.events["recorded_at"].cast(pa.int64()).to_numpy()
-    now = instant(until)
-    for buyer_id, end in told.end.items():
-        begin = told.begin[buyer_id] + book.heard.get(buyer_id, 0)
-        end = begin + int(np.searchsorted(recorded[begin:end], until, side="left"))
-        standing = book.standings.get(buyer_id)
-        if begin == end and (standing is None or standing.until is None):
-            continue
-        heard = Heard(standing, all_signals[begin:end])
-        moved, transitions = advance(heard.standing(), heard.told(now), policy, now)
-        book.standings[buyer_id], book.heard[buyer_id] = moved, end - told.begin[buyer_id]
-        made += [(buyer_id, transition) for transition in transitions]

@@ -5,16 +5,31 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from decisions.caps import Fact
+from decisions.request import ShopEvidence
 from decisions.standing import Signal
+from features.scan import batches
+from models.buyer_score import BuyerScore
+from models.deciding.sweeping import PeerVerdict
 
+from .columns import Ints, micros_of
 from .facts import SIGNALS, Told, ledger_facts, signals
 from .history import ANSWERS, History
 from .known import Answered, Turn
+from .links import COLUMNS as LINK_COLUMNS
+from .links import Links, of_links
+from .night_scores import NightScores, Reads
+from .shop_figures import COLUMNS as SHOP_COLUMNS
+from .shop_figures import ShopEvents, of_shops
+
+KEPT_NIGHTS: Final = 40
+"""Measures of shops that are kept for the next policy."""
 
 
 class Happenings:
@@ -22,11 +37,45 @@ class Happenings:
 
     def __init__(self, history: History) -> None:
         self._history = history
+        self._scores = NightScores(history.log)
+        self._measured: dict[int, dict[str, ShopEvidence]] = {}
 
     def signals_before(self, turn: Turn, heard: int) -> Sequence[Signal | None]:
         """See `Known`."""
         told, found = self.standing
         return found[told.begin[turn.request.buyer_id] + heard : told.known_by[turn.place]]
+
+    def heard_between(self, since: int, until: int) -> set[str]:
+        """See `Known`."""
+        recorded, buyers = self._signals_in_time
+        begin, end = np.searchsorted(recorded, (since, until), side="left").tolist()
+        return set(buyers[begin:end])
+
+    def signals_until(self, buyer_id: str, heard: int, until: int) -> Sequence[Signal | None]:
+        """See `Known`."""
+        told, found = self.standing
+        if (first := told.begin.get(buyer_id)) is None:
+            return ()
+        begin, end = first + heard, told.end[buyer_id]
+        end = begin + int(np.searchsorted(self._signals_recorded[begin:end], until, side="left"))
+        return found[begin:end]
+
+    def linked(self, until: int) -> dict[str, list[PeerVerdict]]:
+        """See `Known`."""
+        return self._links.verdicts(until)
+
+    def shops(self, at: int) -> dict[str, ShopEvidence]:
+        """See `Known`: measured once for all policies."""
+        if at not in self._measured:
+            self._measured = {
+                **dict(list(self._measured.items())[-KEPT_NIGHTS:]),
+                at: self._shops.measured(at),
+            }
+        return self._measured[at]
+
+    def scores(self, at: int, score: BuyerScore) -> Reads:
+        """See `Known`."""
+        return self._scores.at(at, score)
 
     def facts_before(self, turn: Turn, told: int) -> Sequence[Fact]:
         """See `Known`."""
@@ -61,6 +110,28 @@ class Happenings:
         """What standings hear."""
         told = Told.of(self._history.facts, self._history.requests, SIGNALS, cases=False)
         return told, signals(told.events)
+
+    @cached_property
+    def _signals_recorded(self) -> Ints:
+        return micros_of(self.standing[0].events["recorded_at"])
+
+    @cached_property
+    def _signals_in_time(self) -> tuple[Ints, list[str]]:
+        """When signals became known, in that order, and of whom they are."""
+        order = np.argsort(self._signals_recorded, kind="stable")
+        return self._signals_recorded[order], self.standing[0].events["buyer_id"].take(order).to_pylist()
+
+    @cached_property
+    def _links(self) -> Links:
+        links = Links()
+        for batch in batches(self._history.log, LINK_COLUMNS):
+            links.add(of_links(pa.Table.from_batches([batch])))
+        return links
+
+    @cached_property
+    def _shops(self) -> ShopEvents:
+        some = [of_shops(pa.Table.from_batches([b])) for b in batches(self._history.log, SHOP_COLUMNS)]
+        return ShopEvents.of(pa.concat_tables(some))
 
     @cached_property
     def _losses(self) -> list[tuple[int, str]]:

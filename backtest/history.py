@@ -50,6 +50,7 @@ class History:
 
     Attributes
     ----------
+    log : Log
     requests : pa.Table
         `requests.SCHEMA` with `order_evidence.SCHEMA`, in the order in which they came.
     facts : pa.Table
@@ -66,6 +67,7 @@ class History:
         How many the log has.
     """
 
+    log: Log
     requests: pa.Table
     facts: pa.Table
     orders: pa.Table
@@ -115,6 +117,7 @@ def read_history(
     names = asked.table.column_names + known.column_names
     requests = pa.table([*asked.table.columns, *known.columns], names)
     return History(
+        log=log,
         requests=requests,
         facts=facts,
         orders=orders,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from decisions.caps import Fact
-from decisions.request import BuyerEvidence, OrderEvidence, RefundRequest
+from decisions.request import BuyerEvidence, OrderEvidence, RefundRequest, ShopEvidence
 from decisions.standing import Signal
+from models.buyer_score import BuyerScore
+from models.deciding.sweeping import PeerVerdict
+
+from .night_scores import Reads
 
 Answered: TypeAlias = tuple[int, str, int, str | None]
 """When an answer became known, its kind, its fen and the order that it names."""
@@ -29,6 +33,21 @@ class Known(Protocol):
 
     def signals_before(self, turn: Turn, heard: int) -> Sequence[Signal | None]:
         """Give what a standing hears before a request, after the first ``heard``."""
+
+    def heard_between(self, since: int, until: int) -> Iterable[str]:
+        """Name the buyers of whom a standing hears something recorded in ``[since, until)``."""
+
+    def signals_until(self, buyer_id: str, heard: int, until: int) -> Sequence[Signal | None]:
+        """Give what a standing hears that was recorded before ``until``, after the first ``heard``."""
+
+    def linked(self, until: int) -> Mapping[str, Sequence[PeerVerdict]]:
+        """Give, by buyer, the verdicts by then on accounts that share a link."""
+
+    def shops(self, at: int) -> Mapping[str, ShopEvidence]:
+        """Give what is measured of shops at an instant."""
+
+    def scores(self, at: int, score: BuyerScore) -> Reads:
+        """Read everybody's score at an instant."""
 
     def facts_before(self, turn: Turn, told: int) -> Sequence[Fact]:
         """Give what a ledger is told before a request, after the first ``told``."""

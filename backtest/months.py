@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import starmap
 from pathlib import Path
 from typing import Final
@@ -34,6 +35,11 @@ class Month:
     start: int
     stop: int
 
+    @property
+    def begins(self) -> datetime:
+        """Its first instant."""
+        return begin_of(self.name)
+
 
 def months_of(requests: pa.Table) -> list[Month]:
     """Cut requests, which are in order, into months; those without any are left out."""
@@ -41,6 +47,11 @@ def months_of(requests: pa.Table) -> list[Month]:
     found, start = np.unique(names, return_index=True)
     stops = [*start[1:].tolist(), len(names)]
     return [Month(str(n), a, b) for n, a, b in zip(found, start.tolist(), stops, strict=True)]
+
+
+def begin_of(month: str) -> datetime:
+    """Give the first instant of a month such as 2026-03."""
+    return datetime.fromisoformat(f"{month}-01").replace(tzinfo=UTC)
 
 
 class Vectors:

@@ -14,27 +14,18 @@ import pyarrow as pa
 from decisions.policy import Policy
 from features.scan import Log
 from features.stream import feature_files
-from models.buyer_score import BuyerScore
-from models.deciding.path import Model
 
 from .book import Book, read_book, write_book
-from .deciding import Loop, Moves, sweep
+from .deciding import Loop
 from .happenings import Happenings
 from .history import History
 from .instants import micros
 from .months import Month, Vectors, months_of, turns_of
+from .nights import Moves, Nights, Scorer
 from .parts import END, as_table, write_moves, write_part
 
 FEATURES: Final = "features.parquet"
 OnMonth = Callable[[str, str, int], None]
-
-
-class Scorer(Model, Protocol):
-    """A model as a replay uses it: what a decision says of it, and its score."""
-
-    @property
-    def score(self) -> BuyerScore:
-        """The score."""
 
 
 class Models(Protocol):
@@ -91,7 +82,9 @@ def replay(run: Run, models: Models, *, on_month: OnMonth = lambda *_: None) -> 
     happenings = Happenings(run.history)
     vectors = Vectors(run.out / FEATURES)
     loops = {p.version: Loop(p, happenings, read_book(run.folder(p) / "state.msgpack")) for p in run.policies}
-    for month in run.months:
+    months = run.months
+    ends = [*(micros(month.begins) for month in months[1:]), micros(run.history.last) + 1]
+    for month, end in zip(months, ends, strict=True):
         open_ = [p for p in run.policies if loops[p.version].book.after < month.name]
         if not open_:
             continue
@@ -103,6 +96,7 @@ def replay(run: Run, models: Models, *, on_month: OnMonth = lambda *_: None) -> 
                 for policy, decided, made in zip(open_, rows, moves, strict=True):
                     decided.append(as_table(loops[policy.version].decide(turns, model, made)))
         for policy, decided, made in zip(open_, rows, moves, strict=True):
+            loops[policy.version].pass_nights(end, model, made)
             book = loops[policy.version].book
             decisions = pa.concat_tables(decided)
             write_part(run.folder(policy), month.name, decisions, made)
@@ -117,7 +111,7 @@ def finish(run: Run, policy: Policy, happenings: Happenings, book: Book) -> None
     """Move the standings on to the history's end, once."""
     if book.after != END:
         made: Moves = []
-        sweep(policy, happenings, book, until=micros(run.history.last) + 1, made=made)
+        Nights(policy, happenings, book).sweep(micros(run.history.last) + 1, made)
         write_moves(run.folder(policy), END, made)
         book.after = END
         write_book(book, run.folder(policy) / "state.msgpack")

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from decisions.policy import Policy
-from decisions.standing import Signal
+from decisions.request import BuyerEvidence
 from decisions.standing_events import as_record, from_record, rebuild
-from decisions.standing_machine import advance
-from decisions.tiers import has_enough_history
 from models.buyer_score import BuyerScore
 from models.deciding.moving import Moved
-from models.evidence import assess_vector
+from models.deciding.sweeping import Night, PeerVerdict
+from models.evidence import buyer_evidence
 
 from .histories import Known, known_of
 from .store import decisions as decision_store
 from .store import peers, profiles, shops, standings, sweeps
 from .store.database import Database
-from .store.peers import PeerVerdict
-from .store.standings import Heard
 from .store.sweeps import Change
 
 if TYPE_CHECKING:
@@ -32,32 +28,6 @@ if TYPE_CHECKING:
 
 BUYERS_AT_ONCE: Final = 200
 """Their decisions wait until the transaction ends."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Night:
-    """What one sweep goes by; ``score`` is None where the policy does not watch scores."""
-
-    policy: Policy
-    now: datetime
-    score: BuyerScore | None
-    linked: dict[str, list[PeerVerdict]] = field(default_factory=dict)
-
-    def moved(self, buyer_id: str, heard: Heard, read: Signal | None) -> Moved | None:
-        """Move one standing; None if there is nothing to keep."""
-        before = heard.standing()
-        signals = heard.told(self.now)
-        signals += peers.signals(self.linked.get(buyer_id, []), before, self.now)
-        if read is not None and (heard.record is not None or self._is_low(read)):
-            signals.append(read)
-        after, changed = advance(before, signals, self.policy, self.now)
-        if not changed and heard.signals is None:
-            return None
-        return Moved(buyer_id, after, changed, heard.seen)
-
-    def _is_low(self, read: Signal) -> bool:
-        below = self.policy.standing.watch_below_score
-        return below is not None and read.score is not None and read.score < below
 
 
 async def sweep(
@@ -84,7 +54,8 @@ async def sweep(
     dict
         How many shops were measured, buyers looked at, and transitions made.
     """
-    watches = score is not None and policy.standing.watch_below_score is not None
+    night = Night(policy, now)
+    watches = score is not None and night.watches_scores
     async with database.transaction() as connection:
         number = await sweeps.begin(connection)
         measured = await shops.measure(connection, now)
@@ -92,15 +63,13 @@ async def sweep(
         names = set(await standings.due(connection, now)) | set(linked)
         if watches:
             names.update(await standings.everyone(connection))
-    night = _Night(
-        policy=policy, now=now, score=score() if watches and score is not None else None, linked=linked
-    )
+    reading = score() if watches and score is not None else None
     made, due = Counter[Change](), sorted(names)
     for start in range(0, len(due), BUYERS_AT_ONCE):
         some = due[start : start + BUYERS_AT_ONCE]
         async with database.transaction() as connection:
             await decision_store.take_turn(connection, some)
-            moved = await _moved(connection, some, night)
+            moved = await _moved(connection, some, night, linked, reading)
             await standings.save(connection, moved)
             made.update((t.from_state, t.to_state, t.rule) for one in moved for t in one.transitions)
             if any(one.transitions for one in moved):
@@ -111,32 +80,34 @@ async def sweep(
     return {"shops": measured, "buyers": len(due), "transitions": made.total()}
 
 
-async def _moved(connection: Connection, buyer_ids: list[str], night: _Night) -> list[Moved]:
+async def _moved(
+    connection: Connection,
+    buyer_ids: list[str],
+    night: Night,
+    linked: Mapping[str, Sequence[PeerVerdict]],
+    score: BuyerScore | None,
+) -> list[Moved]:
     heard = await standings.read(connection, buyer_ids)
-    reads = await _scored(connection, buyer_ids, night)
-    found = (night.moved(b, one, reads.get(b)) for b, one in zip(buyer_ids, heard, strict=True))
+    reads = {} if score is None else await _read(connection, buyer_ids, night.now, score)
+    found = (
+        night.moved(buyer_id, one, linked=linked.get(buyer_id, ()), read=reads.get(buyer_id))
+        for buyer_id, one in zip(buyer_ids, heard, strict=True)
+    )
     return [one for one in found if one is not None]
 
 
-async def _scored(connection: Connection, buyer_ids: list[str], night: _Night) -> dict[str, Signal]:
+async def _read(
+    connection: Connection, buyer_ids: list[str], now: datetime, score: BuyerScore
+) -> dict[str, BuyerEvidence]:
     """Score buyers and keep their histories; one whose events cannot be evaluated is left out."""
-    if night.score is None:
-        return {}
     found = await profiles.read(connection, buyer_ids)
-    known = await known_of(connection, [(b, night.now) for b in buyer_ids], found)
+    known = await known_of(connection, [(b, now) for b in buyer_ids], found)
     await profiles.save(connection, [one.keep for one in known if isinstance(one, Known) and one.keep])
-    reads = {}
-    for buyer_id, one in zip(buyer_ids, known, strict=True):
-        if isinstance(one, Known):
-            made = assess_vector(one.vector, buyer_id=buyer_id, as_of=night.now, score=night.score)
-            reads[buyer_id] = Signal(
-                signal_id=f"swept:{night.now.isoformat()}",
-                kind="scored",
-                at=night.now,
-                score=made.evidence.score,
-                enough_history=has_enough_history(made.evidence, night.policy),
-            )
-    return reads
+    return {
+        buyer_id: buyer_evidence(one.vector, score=score)
+        for buyer_id, one in zip(buyer_ids, known, strict=True)
+        if isinstance(one, Known)
+    }
 
 
 async def verify(database: Database) -> tuple[int, list[tuple[str, str]]]:

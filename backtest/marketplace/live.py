@@ -88,6 +88,7 @@ def live(
     *,
     reacts: bool = True,
     progress: Callable[[float], None] = lambda done: None,
+    night_s: float | None = None,
 ) -> Market:
     """Run a market day by day with the answers of a decision engine.
 
@@ -101,6 +102,8 @@ def live(
         Whether abusers react as ``minds`` and ``successors`` say.
     progress
         Is told the share of the days that have passed.
+    night_s
+        So many seconds after each day's begin a step ends, so that all is told that was recorded by then.
 
     Returns
     -------
@@ -117,7 +120,7 @@ def live(
     waiting = town.no_rows
     for day in range(config.days):
         waiting, cases = _by_time(stacked([waiting, *town.rows_of(day)])), town.cases_of(day)
-        for until, wave in _waves(cases, waiting, end=(day + 1) * DAY):
+        for until, wave in _waves(cases, waiting, day=day, night_s=night_s):
             told = (waiting.recorded < until) & (waiting.recorded <= town.asks_at(wave)[waiting.buyer])
             step = Step(log.written(waiting.pick(told)), _requests(wave, config))
             replies = _fitting(answer(step), len(wave))
@@ -170,21 +173,21 @@ def _by_time(rows: Rows) -> Rows:
     return rows.pick(np.lexsort((rows.kind, rows.occurred, rows.recorded)))
 
 
-def _waves(cases: Cases, rows: Rows, *, end: float) -> Iterator[tuple[float, Cases]]:
+def _waves(cases: Cases, rows: Rows, *, day: int, night_s: float | None) -> Iterator[tuple[float, Cases]]:
     """Divide a day's cases so that no buyer asks at two instants, or is marked after asking, in one part."""
     marked = np.isin(rows.kind, MARKS)
     at = np.concatenate([rows.recorded[marked], cases.at])
     buyer = np.concatenate([rows.buyer[marked], cases.buyer])
     asks = np.arange(len(at)) >= marked.sum()
-    cuts, seen = list[float](), set[int]()
+    cuts, seen = [] if night_s is None else [day * DAY + night_s], set[int]()
     for i in np.argsort(at, kind="stable").tolist():
         if int(buyer[i]) in seen:
             cuts.append(float(at[i]))
             seen.clear()
         if asks[i]:
             seen.add(int(buyer[i]))
-    low = 0
-    for until in [*cuts, end]:
+    low, end = 0, (day + 1) * DAY
+    for until in [*sorted(cuts), end]:
         high = int(np.searchsorted(cases.at, until)) if until < end else len(cases)
         yield until, cases.pick(slice(low, high))
         low = high

@@ -10,6 +10,8 @@ import pyarrow.compute as pc
 
 from features.events import SCHEMA
 
+from ..columns import micros_of
+
 LEAST_FRESH: Final = 20_000
 """So many new events, or a third of the old ones, are searched before they are sorted in."""
 MARKS: Final = pa.array(["identity_linked", "abuse_confirmed", "abuse_cleared"])
@@ -22,10 +24,13 @@ class Archive:
     def __init__(self) -> None:
         self._all, self._marks = _Shelf("buyer_id"), _Shelf("link_value")
         self._verdicts = _Shelf("buyer_id")
+        self.last = 0
+        """When the newest event became known, in microseconds."""
 
     def add(self, events: pa.Table) -> None:
         """Take in what became known."""
         self._all.add(events)
+        self.last = max(self.last, int(micros_of(events["recorded_at"]).max(initial=0)))
         marks = events.filter(pc.is_in(events["kind"], value_set=MARKS))
         is_link = pc.equal(marks["kind"], "identity_linked")
         self._marks.add(marks.filter(is_link))

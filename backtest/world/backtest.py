@@ -13,7 +13,8 @@ from features.parts import EVENTS_FILE
 from features.scan import open_log
 
 from ..backtest import write_report
-from ..replay import OnMonth, Scorer, compute_features
+from ..nights import Scorer
+from ..replay import OnMonth, compute_features
 from ..run_record import Inputs, recorded
 from .figures import Worlds
 from .foretold import foretold

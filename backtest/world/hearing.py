@@ -11,22 +11,40 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from decisions.caps import Fact
+from decisions.request import ShopEvidence
 from decisions.standing import Signal
+from models.buyer_score import BuyerScore
+from models.deciding.sweeping import PeerVerdict
 
 from ..columns import micros_of
 from ..facts import SIGNALS, ledger_facts, signals
 from ..history import ANSWERS, KINDS
 from ..instants import micros
 from ..known import Answered, Turn
+from ..links import Links, of_links
+from ..night_scores import Reads, reads_at
+from ..shop_figures import WINDOW_US, ShopEvents, of_shops
+from .archive import Archive
 
 NEVER: Final = 1 << 62
 T = TypeVar("T")
 
 
 class Hearing:
-    """Told step by step; a buyer's events in the order in which they became known. See `known.Known`."""
+    """Told step by step; a buyer's events in the order in which they became known. See `known.Known`.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    archive : Archive
+        Of the same events.
+    of_shops : bool
+        Whether shops are measured.
+    """
+
+    def __init__(self, archive: Archive, *, of_shops: bool) -> None:
+        self._hears_of_shops = of_shops
+        self._archive, self._links, self._shops = archive, Links(), list[pa.Table]()
+        self._new: list[tuple[int, str]] = []
         self._signals: dict[str, list[tuple[int, Signal | None]]] = defaultdict(list)
         self._facts: dict[str, list[tuple[int, Fact]]] = defaultdict(list)
         self._answered: dict[tuple[str, str], list[Answered]] = defaultdict(list)
@@ -36,12 +54,16 @@ class Hearing:
 
     def add(self, events: pa.Table) -> None:
         """Hear what became known."""
+        self._links.add(of_links(events))
+        if self._hears_of_shops:
+            self._shops.append(of_shops(events))
         some = events.filter(pc.is_in(events["kind"], value_set=pa.array(KINDS)))
         if not len(some):
             return
         heard = some.filter(pc.is_in(some["kind"], value_set=pa.array(SIGNALS)))
         for buyer, at, signal in zip(*_who_and_when(heard), signals(heard), strict=True):
             self._signals[buyer].append((at, signal))
+            self._new.append((at, buyer))
         cases = some.filter(pc.is_valid(some["after_sale_id"]))
         told = _of(cases, ("refund_requested", *ANSWERS))
         for buyer, at, fact in zip(*_who_and_when(told), ledger_facts(told), strict=True):
@@ -64,11 +86,36 @@ class Hearing:
 
     def signals_before(self, turn: Turn, heard: int) -> Sequence[Signal | None]:
         """See `known.Known`."""
-        return [signal for _, signal in _before(self._signals, turn, heard)]
+        return [signal for _, signal in _before_turn(self._signals, turn, heard)]
+
+    def heard_between(self, since: int, until: int) -> set[str]:
+        """See `known.Known`; of what was before `until` nobody asks again."""
+        heard = {buyer for at, buyer in self._new if since <= at < until}
+        self._new = [(at, buyer) for at, buyer in self._new if at >= until]
+        return heard
+
+    def signals_until(self, buyer_id: str, heard: int, until: int) -> Sequence[Signal | None]:
+        """See `known.Known`."""
+        return [signal for _, signal in _before(self._signals, buyer_id, heard, until)]
+
+    def linked(self, until: int) -> dict[str, list[PeerVerdict]]:
+        """See `known.Known`."""
+        return self._links.verdicts(until)
+
+    def shops(self, at: int) -> dict[str, ShopEvidence]:
+        """See `known.Known`; what is too old for later nights is forgotten."""
+        events = pa.concat_tables(self._shops)
+        recorded = micros_of(events["recorded_at"])
+        self._shops = [events.filter(pa.array(recorded >= at - WINDOW_US))]
+        return ShopEvents.of(self._shops[0]).measured(at)
+
+    def scores(self, at: int, score: BuyerScore) -> Reads:
+        """See `known.Known`."""
+        return reads_at(self._archive.events, at, score)
 
     def facts_before(self, turn: Turn, told: int) -> Sequence[Fact]:
         """See `known.Known`."""
-        return [fact for _, fact in _before(self._facts, turn, told)]
+        return [fact for _, fact in _before_turn(self._facts, turn, told)]
 
     def losses_before(self, until: int, lost: int) -> Sequence[tuple[int, str]]:
         """See `known.Known`."""
@@ -96,9 +143,13 @@ def _who_and_when(events: pa.Table) -> tuple[list[str], list[int]]:
     return events["buyer_id"].to_pylist(), micros_of(events["recorded_at"]).tolist()
 
 
-def _before(found: dict[str, list[tuple[int, T]]], turn: Turn, after: int) -> list[tuple[int, T]]:
-    """Take a buyer's from the ``after``-th on that were known before the request."""
-    own, at = found.get(turn.request.buyer_id, ()), micros(turn.request.requested_at)
+def _before_turn(found: dict[str, list[tuple[int, T]]], turn: Turn, after: int) -> list[tuple[int, T]]:
+    return _before(found, turn.request.buyer_id, after, micros(turn.request.requested_at))
+
+
+def _before(found: dict[str, list[tuple[int, T]]], buyer_id: str, after: int, at: int) -> list[tuple[int, T]]:
+    """Take a buyer's from the ``after``-th on that were known before an instant."""
+    own = found.get(buyer_id, ())
     end = after
     while end < len(own) and own[end][0] < at:
         end += 1

@@ -12,7 +12,7 @@ from features.errors import BadInput
 from training.fit import OneClassOnly
 from training.splits import NoMatureSnapshot
 
-from ..replay import Scorer
+from ..nights import Scorer
 from ..walk_forward import WalkForward
 
 

@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Final
 
 from decisions.policy import Policy
+from decisions.shanghai import DAY_US
 from features.files import replacing
 from features.log import write_table
 from features.parts import EVENTS_FILE, TRUTH_FILE
 from features.scan import open_log
+from models.deciding.sweeping import night_until
 
 from ..book import read_book
 from ..happenings import Happenings
 from ..history import History, read_history
+from ..instants import micros
 from ..marketplace import Market, MarketConfig, live
 from ..parts import END, months_in, read_decisions
 from ..replay import Models, Run, finish
@@ -127,11 +130,19 @@ def _live(
         archive=archive,
         on_month=lambda month, n: on_month(policy.version, month, n),
     )
-    market = live(world.market, platform.answer, reacts=world.reacts, progress=on_day)
-    platform.end_month()
+    market = live(
+        world.market, platform.answer, reacts=world.reacts, progress=on_day, night_s=_night_s(world.market)
+    )
+    platform.end()
     if not platform.book.after:
         raise lessons.refusal()
     _write(market, folder)
+
+
+def _night_s(market: MarketConfig) -> float:
+    """Tell how many seconds after the market's days begin the platform sweeps."""
+    begin = micros(market.start)
+    return (night_until(begin) - begin) % DAY_US / 1e6
 
 
 def _write(market: Market, folder: Path) -> None:

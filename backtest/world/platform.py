@@ -17,10 +17,12 @@ from features.errors import BadInput
 from models.deciding.row import DecisionRow
 
 from ..book import Book, read_book, write_book
-from ..deciding import Loop, Moves
+from ..deciding import Loop
+from ..instants import micros
 from ..marketplace import Replies, Step, stated_answer
+from ..months import begin_of
+from ..nights import Moves, Scorer
 from ..parts import as_table, months_in, read_decisions, write_part
-from ..replay import Scorer
 from .archive import Archive
 from .asking import turns_of
 from .hearing import Hearing
@@ -60,7 +62,7 @@ class Platform:
     ) -> None:
         self._folder, self._model_of, self._archive, self._on_month = folder, model_of, archive, on_month
         self.book = read_book(folder / STATE)
-        self._hearing = Hearing()
+        self._hearing = Hearing(archive, of_shops=policy.needs_shop)
         self._loop = Loop(policy, self._hearing, self.book)
         self._stored = _Stored(folder, self.book)
         self._month = ""
@@ -84,7 +86,7 @@ class Platform:
         if month <= self.book.after:
             return self._stored.answer(step, month)
         if month != self._month:
-            self.end_month()
+            self._end_month(until=micros(begin_of(month)))
             self._month, self._model = month, self._model_of(month)
         if self._model is None:
             return replace(stated_answer(step), felt=False)
@@ -101,9 +103,14 @@ class Platform:
             revoked=np.array([row.standing == "revoked" for row in rows])[back],
         )
 
-    def end_month(self) -> None:
+    def end(self) -> None:
+        """Pass the nights that are left, and write the last month."""
+        self._end_month(until=self._archive.last + 1)
+
+    def _end_month(self, *, until: int) -> None:
         """Write the month's decisions and the state after it, if any was decided."""
-        if self._rows:
+        if self._rows and self._model is not None:
+            self._loop.pass_nights(until, self._model, self._moves)
             write_part(self._folder, self._month, as_table(self._rows), self._moves)
             self.book.after = self._month
             write_book(self.book, self._folder / STATE)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from decisions.standing import Signal, Standing
-from decisions.standing_events import is_link_to
 from features.links import MAX_ACCOUNTS_PER_LINK
+from models.deciding.sweeping import PeerVerdict
 
 if TYPE_CHECKING:
     from .database import Connection
@@ -36,35 +33,9 @@ FROM links_of AS p CROSS JOIN LATERAL (
 signal its time."""
 
 
-@dataclass(frozen=True, slots=True)
-class PeerVerdict:
-    """The last word on an account that shares a link."""
-
-    peer: str
-    event_id: str
-    kind: str
-    occurred_at: datetime
-    known_at: datetime
-
-
 async def verdicts(connection: Connection) -> dict[str, list[PeerVerdict]]:
     """Read, by buyer, what was found of the accounts that share a link."""
     found: defaultdict[str, list[PeerVerdict]] = defaultdict(list)
     for buyer_id, *verdict in await connection.fetch(VERDICTS, timeout=SECONDS):
         found[buyer_id].append(PeerVerdict(*verdict))
     return found
-
-
-def signals(about: list[PeerVerdict], standing: Standing, now: datetime) -> list[Signal]:
-    """Give the signals for one buyer; a clearing is one only where the confirmation counted."""
-    return [
-        Signal(
-            signal_id=one.event_id,
-            kind="linked_abuse" if one.kind == "abuse_confirmed" else "link_cleared",
-            at=min(one.known_at, now),
-            occurred_at=min(one.occurred_at, now),
-            reference=one.peer,
-        )
-        for one in about
-        if one.kind == "abuse_confirmed" or any(is_link_to(s, one.peer) for s in standing.strikes)
-    ]

@@ -47,7 +47,7 @@ WITH recent AS MATERIALIZED (
     SELECT shop_id, count(*) AS orders, count(left_at) AS parcels,
         count(*) FILTER (WHERE left_late OR overdue) AS late,
         count(*) FILTER (WHERE left_at IS NOT NULL OR overdue) AS timed,
-        percentile_cont(0.9) WITHIN GROUP (ORDER BY extract(epoch FROM told_at - left_at) / 3600)
+        percentile_cont(0.9) WITHIN GROUP (ORDER BY extract(epoch FROM told_at - left_at)::float8) / 3600
             AS tracking_lag_p90_hours,
         count(was) AS disputes
     FROM judged GROUP BY 1

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from dataclasses import fields
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from backtest.book import read_book
 from backtest.history import History, read_history
 from backtest.marketplace import MarketConfig, simulate
 from backtest.parts import DECISIONS, read_decisions, read_moves
@@ -20,6 +24,7 @@ from backtest.replay import Fixed, Run, compute_features, replay
 from backtest.requests import as_requests
 from decisions.policy import NOTICE, Policy
 from decisions.policy_file import parse
+from decisions.standing_events import as_record
 from features.catalog import CATALOG
 from features.events import TIMESTAMP
 from features.log import write_log
@@ -33,6 +38,7 @@ from serving.service import DecisionService
 from serving.store import events as event_store
 from serving.store import standings
 from serving.store.database import Database
+from serving.sweeping import sweep
 from tests.serving.scenes import FakeModels
 
 GUARDED = parse(
@@ -54,6 +60,26 @@ GUARDED = parse(
     watch_below_score = 640
     watch_hysteresis_points = 10
     points = {dispute_lost = 2, found_shipped = 2, cap_hit = 2}
+    """,
+    source="test",
+)
+SWEPT = parse(
+    """
+    version = "swept"
+    quality_score_min = 650
+    low_score_max = 600
+    shop = {max_late_ship_rate = 0.1, max_tracking_lag_p90_hours = 20, unknown = "hold"}
+
+    [standing]
+    watch_points = 2
+    restrict_points = 4
+    restrict_days = 20
+    warning_grace_hours = 24
+    strike_half_life_days = 60
+    watch_days = 5
+    watch_below_score = 640
+    watch_hysteresis_points = 10
+    points = {dispute_lost = 2, found_shipped = 2, linked_abuse = 3}
     """,
     source="test",
 )
@@ -84,12 +110,41 @@ def score() -> BuyerScore:
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small market with many abusers, and some orders that are asked about again, also by another."""
+    """A small market with many abusers in four shops, and some orders that are asked about again, also by
+    another; of whom abuse is confirmed, others know the device.
+    """
     market = simulate(MarketConfig(buyers=90, days=300, abuse_rate=0.4, seed=3))
     folder = tmp_path_factory.mktemp("log")
-    more = [_asked_again(market.events), _found_shipped(market.events)]
-    write_log(pa.concat_tables([market.events, *more]), folder)
+    more = [_asked_again(market.events), _found_shipped(market.events), _linked(market.events)]
+    write_log(_in_few_shops(pa.concat_tables([market.events, *more])), folder)
     return folder
+
+
+def _in_few_shops(events: pa.Table) -> pa.Table:
+    shops = pc.utf8_slice_codeunits(events["shop_id"], -1)
+    few = pc.if_else(pc.is_in(shops, value_set=pa.array(["1", "4", "7"])), shops, pa.scalar("0"))
+    few = pc.if_else(pc.is_valid(shops), few, None)
+    place = events.column_names.index("shop_id")
+    return events.set_column(
+        place, events.schema.field("shop_id"), few.cast(events.schema.field("shop_id").type)
+    )
+
+
+def _linked(events: pa.Table) -> pa.Table:
+    """Show, ten days after each verdict of abuse, the device of that account with two others; clear some."""
+    rows = events.filter(pc.equal(events["kind"], "abuse_confirmed")).to_pylist()
+    found = []
+    for n, row in enumerate(rows):
+        at = row["recorded_at"] + pd.Timedelta(days=10)
+        for buyer in (row["buyer_id"], f"b{n:07}", f"b{n + 40:07}"):
+            link = dict.fromkeys(row) | {"event_id": f"link-{n}-{buyer}", "buyer_id": buyer}
+            link |= {"kind": "identity_linked", "link_type": "device", "link_value": f"d{n}"}
+            found.append(link | {"occurred_at": at, "recorded_at": at})
+        if n % 3 == 0:
+            later = at + pd.Timedelta(days=30)
+            cleared = row | {"event_id": f"clear-{n}", "kind": "abuse_cleared"}
+            found.append(cleared | {"occurred_at": later, "recorded_at": later})
+    return pa.Table.from_pylist(found, schema=events.schema)
 
 
 def _asked_again(events: pa.Table) -> pa.Table:
@@ -115,7 +170,7 @@ def _found_shipped(events: pa.Table) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=events.schema)
 
 
-@pytest.mark.parametrize("policy", [NOTICE, GUARDED, GENEROUS], ids=lambda p: p.version)
+@pytest.mark.parametrize("policy", [NOTICE, GUARDED, SWEPT, GENEROUS], ids=lambda p: p.version)
 def test_the_service_and_the_replay_give_the_same_decisions_byte_for_byte(
     url: str, log: Path, tmp_path: Path, score: BuyerScore, policy: Policy
 ) -> None:
@@ -128,24 +183,36 @@ def test_the_service_and_the_replay_give_the_same_decisions_byte_for_byte(
     months = [month.name for month in run.months]
     replayed = read_decisions(run.folder(policy), months, names).to_pylist()
 
-    rows, transitions = asyncio.run(_served(url, log, history, models, policy))
+    rows, transitions, records = asyncio.run(_served(url, log, history, models, policy))
     served = [{name: getattr(row, name) for name in names} for row in rows]
     assert len(served) == len(replayed) > 250
     assert {row["outcome"] for row in served} == {"auto_refund", "manual_review"}
     for one, other in zip(served, replayed, strict=True):
         assert one == other
     moved = read_moves(run.folder(policy), months, ["buyer_id", "version", "event"]).to_pylist()
-    known = {(m["buyer_id"], m["version"]): m["event"] for m in moved}
-    assert all(known[key] == event for key, event in transitions.items())
+    assert {(m["buyer_id"], m["version"]): m["event"] for m in moved} == transitions
+    book = read_book(run.folder(policy) / "state.msgpack")
+    assert {b: msgspec.json.encode(as_record(standing)) for b, standing in book.standings.items()} == records
+    failed = {rule.code for row in rows for rule in record.rules_of(row.answer) if not rule.passed}
     if policy is GUARDED:
-        failed = {rule.code for row in rows for rule in record.rules_of(row.answer) if not rule.passed}
         assert failed >= {"caps", "credit_line", "budget", "standing", "agrees_with_history"}
+    if policy is SWEPT:
+        assert failed >= {"shop_quality", "standing"}
+        measured = {record.shop_of(row.record) for row in rows}
+        assert len(measured) > 20, "shops are measured anew each night"
+        signals = [json.loads(event) for event in transitions.values()]
+        assert {s["kind"] for s in signals} >= {"linked_abuse", "link_cleared", "scored", "found_shipped"}
+        assert {s["rule"] for s in signals} >= {"score_low", "score_recovered", "term_over", "link_cleared"}
+        assert any(str(s["signal_id"]).startswith("swept:") for s in signals)
 
 
 async def _served(
     url: str, log: Path, history: History, models: Fitted, policy: Policy
-) -> tuple[Sequence[DecisionRow], dict[tuple[str, int], bytes]]:
-    """Ask the real service in order; before each request it is told what became known since the last."""
+) -> tuple[Sequence[DecisionRow], dict[tuple[str, int], bytes], dict[str, bytes | None]]:
+    """Ask the real service in order; before each request it is told what became known since the last.
+
+    It sweeps every night, from that before the first request on, and once more at the end.
+    """
     events = pa.parquet.read_table(log / "events.parquet").sort_by("recorded_at")
     recorded = events["recorded_at"].cast(pa.int64()).to_numpy()
     database = Database(url, size=2, timeout=20)
@@ -153,19 +220,43 @@ async def _served(
     champion.refresh()
     await database.open()
     rows, told = [], 0
+    end = history.last + pd.Timedelta(microseconds=1)
+
+    async def tell(until: datetime) -> None:
+        nonlocal told
+        known = int(np.searchsorted(recorded, pa.scalar(until, TIMESTAMP).value, side="left"))
+        if known > told:
+            async with database.transaction() as connection:
+                await event_store.append(connection, events.slice(told, known - told))
+            told = known
+
+    async def sweep_until(until: datetime) -> None:
+        while nights and nights[0] <= until:
+            await tell(nights[0])
+            score = None if nights[0] == end else lambda: models.score
+            now = nights.pop(0)
+            await sweep(database, policy=policy, now=now, progress=lambda *_: None, score=score)
+
+    nights = _nights(history.requests["requested_at"][0].as_py(), end)
     try:
         service = DecisionService(database=database, champion=champion, policies=Policies(policy))
         for request in as_requests(history.requests):
             at = request.requested_at
-            known = int(np.searchsorted(recorded, pa.scalar(at, TIMESTAMP).value, side="left"))
-            if known > told:
-                async with database.transaction() as connection:
-                    await event_store.append(connection, events.slice(told, known - told))
-                told = known
+            await sweep_until(at)
+            await tell(at)
             digest = record.digest(request, dated=True)
             rows.append((await service.decide(request, digest=digest, decided_at=at)).row)
+        await sweep_until(end)
         async with database.transaction() as connection:
-            kept = [(buyer_id, list(made)) async for buyer_id, _, made in standings.every(connection)]
+            kept = [one async for one in standings.every(connection)]
     finally:
         await database.close()
-    return rows, {(b, n): event for b, made in kept for n, event in enumerate(made, 1)}
+    transitions = {(b, n): event for b, _, made in kept for n, event in enumerate(made, 1)}
+    return rows, transitions, {b: standing for b, standing, _ in kept}
+
+
+def _nights(first: datetime, end: datetime) -> list[datetime]:
+    """Give three o'clock in the morning of Shanghai, from that before the first request on, and the end."""
+    night = first.astimezone(UTC).replace(hour=19, minute=0, second=0, microsecond=0)
+    night -= timedelta(days=night > first)
+    return [*(night + timedelta(days=n) for n in range((end - night).days + 1)), end]

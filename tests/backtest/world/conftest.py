@@ -24,7 +24,25 @@ GUARDED = parse(
     """,
     source="test",
 )
-POLICIES = {policy.version: policy for policy in (NOTICE, NOBODY, EVERYBODY, GUARDED)}
+SWEPT = parse(
+    """
+    version = "swept"
+    quality_score_min = 700
+    min_completed_orders = 1
+    shop = {max_late_ship_rate = 0.1, max_tracking_lag_p90_hours = 20}
+
+    [standing]
+    watch_points = 1
+    restrict_points = 2
+    warning_grace_hours = 24
+    strike_expires_days = 60
+    watch_days = 5
+    watch_below_score = 700
+    points = {found_shipped = 1, linked_abuse = 1}
+    """,
+    source="test",
+)
+POLICIES = {policy.version: policy for policy in (NOTICE, NOBODY, EVERYBODY, GUARDED, SWEPT)}
 
 
 @pytest.fixture(scope="package")

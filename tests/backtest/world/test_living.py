@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,9 +12,10 @@ import pytest
 
 from backtest.history import read_history
 from backtest.marketplace import simulate
+from backtest.nights import Scorer
 from backtest.outcomes import outcomes_of
 from backtest.parts import read_decisions, read_moves
-from backtest.replay import Fixed, Run, Scorer, compute_features, replay
+from backtest.replay import Fixed, Run, compute_features, replay
 from backtest.walk_forward import WalkForward
 from backtest.world.living import Lived, World, lived
 from decisions.policy import NOTICE
@@ -58,6 +60,17 @@ def test_a_budget_opened_its_breaker_in_the_guarded_world(lives: dict[str, Lived
         if not verdict.passed
     }
     assert {"budget", "caps"} <= failed, "otherwise the byte-equal replay says nothing about them"
+
+
+def test_in_the_swept_world_shops_were_measured_and_nights_moved_standings(lives: dict[str, Lived]) -> None:
+    one = lives["swept"]
+    measured = {record.shop_of(found) for found in decisions(one, "record")["record"]}
+    assert len(measured) > 4, "otherwise the byte-equal replay says nothing about them"
+    months = [month.name for month in one.run.months]
+    moves = read_moves(one.run.folder(one.policy), months, ["event"])["event"].to_pylist()
+    told = [json.loads(event) for event in moves]
+    assert {"linked_abuse", "scored", "abuse_confirmed"} <= {event["kind"] for event in told}
+    assert any(str(event["signal_id"]).startswith("swept:") for event in told)
 
 
 def test_a_policy_that_refunds_nobody_pays_nothing_unseen(world: World, lives: dict[str, Lived]) -> None:
