@@ -43,7 +43,7 @@ class Book:
     tiers : dict
         Of each buyer's newest decision.
     ledgers, told : dict
-        By buyer: the ledger, and how much it was told.
+        By buyer: the ledger, and how much it was told in this month.
     standings, heard : dict
         By buyer: the standing, and how much it has heard.
     swept : int

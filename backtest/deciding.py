@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from decisions.caps import DayLosses, Ledger
+from decisions.caps import DayLosses, Fact, Ledger
 from decisions.policy import Policy
 from decisions.request import OrderEvidence, RefundRequest, ShopEvidence
 from models.deciding.moving import Moving
@@ -103,6 +103,16 @@ class Loop:
             ledger = ledger.told(fact)
         book.told[buyer_id] = told + len(facts)
         return ledger
+
+    def tell_rest(self, facts: Iterable[tuple[str, Sequence[Fact]]]) -> None:
+        """Tell ledgers, at a month's end, what no request has met; then the counting begins anew."""
+        if self._keeps_ledgers:
+            for buyer_id, rest in facts:
+                ledger = self.book.ledgers.get(buyer_id) or Ledger()
+                for fact in rest:
+                    ledger = ledger.told(fact)
+                self.book.ledgers[buyer_id] = ledger
+            self.book.told.clear()
 
     def _lose(self, *, until: int) -> None:
         book = self.book

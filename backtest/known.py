@@ -50,7 +50,7 @@ class Known(Protocol):
         """Read everybody's score at an instant."""
 
     def facts_before(self, turn: Turn, told: int) -> Sequence[Fact]:
-        """Give what a ledger is told before a request, after the first ``told``."""
+        """Give what a ledger is told before a request, after the first ``told`` of its month."""
 
     def losses_before(self, until: int, lost: int) -> Sequence[tuple[int, str]]:
         """Give when after-sales were found shipped before ``until``, after the first ``lost``."""

@@ -18,9 +18,9 @@ from models.deciding.sweeping import PeerVerdict
 
 from ..columns import micros_of
 from ..facts import SIGNALS, ledger_facts, signals
-from ..history import ANSWERS, KINDS
 from ..instants import micros
 from ..known import Answered, Turn
+from ..laid_down import ANSWERS, KINDS
 from ..links import Links, of_links
 from ..night_scores import Reads, reads_at
 from ..shop_figures import WINDOW_US, ShopEvents, of_shops
