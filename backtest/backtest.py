@@ -28,6 +28,7 @@ from .report import plain, report_of
 from .run_record import Inputs, recorded
 from .teaching import Task
 from .truth import Truth
+from .walk_forward import base_rates
 
 PAGE: Final = "report.html"
 JSON: Final = "report.json"
@@ -105,7 +106,8 @@ def backtest(
         said = [*caveats, *caveats_of(history, scene.outcomes, order.policies, assumed_goods=order.goods)]
         report = report_of(run, scene, inputs=asdict(inputs), caveats=said)
         if order.fit is not None:
-            report["fitted"] = order.fit.said(order.policies)
+            rates = base_rates(order.out, [month.name for month in run.months])
+            report["fitted"] = order.fit.said(order.policies) | {"base_rates": rates}
         if order.budget is not None:
             on_step("looking for the cheapest change")
             report["budget"] = _cheapest(run, scene, models, order, on_month)

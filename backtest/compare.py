@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
 from .bootstrap import Figure
+from .columns import Ints
 from .figures import Scene
+from .outcomes import Losses
 
 EXAMPLES: Final = 5
 
 
 def swapped(scene: Scene, n: int) -> dict[str, Any]:
-    """Tell whom the n-th policy refunds automatically and the first does not, and the other way round."""
+    """Tell whom the n-th policy refunds automatically and the first does not, and the other way round.
+
+    ``known_rises``: fewer are refunded, and yet more is known to be lost.
+    """
     first, other = scene.judged[0], scene.judged[n]
+    lost = _swap(scene, n, first.auto & ~other.auto)
+    gained = _swap(scene, n, ~first.auto & other.auto)
     return {
         "before": first.policy.version,
         "after": other.policy.version,
-        "gained": _swap(scene, n, ~first.auto & other.auto),
-        "lost": _swap(scene, n, first.auto & ~other.auto),
+        "gained": gained,
+        "lost": lost,
         "kept": int((first.auto & other.auto).sum()),
+        "known_rises": lost["requests"] > gained["requests"]
+        and int(other.losses.total.sum()) > int(first.losses.total.sum()),
     }
 
 
@@ -38,6 +47,8 @@ def _swap(scene: Scene, n: int, where: np.ndarray) -> dict[str, Any]:
         "fen": int(o.fen[rows].sum()),
         "by_abusers": int(buyers.abuser[who].sum()) if buyers.truth is not None else None,
         "found_shipped": int(o.found_shipped[rows].sum()),
+        "loss_fen": _change(scene, n, rows, lambda losses: losses.total),
+        "worst_fen": _change(scene, n, rows, lambda losses: losses.total + losses.worst),
         "examples": [],
     }
     for buyer in largest.tolist():
@@ -58,13 +69,23 @@ def _swap(scene: Scene, n: int, where: np.ndarray) -> dict[str, Any]:
     return found
 
 
+def _change(scene: Scene, n: int, rows: Ints, of: Callable[[Losses], Ints]) -> dict[str, int]:
+    """Give what is lost on some requests under the first policy and under the n-th."""
+    return {
+        name: int(of(scene.judged[one].losses)[rows].sum()) for name, one in (("before", 0), ("after", n))
+    }
+
+
 def _truth(archetypes: Sequence[str], buyer: int) -> str | None:
     return archetypes[buyer] if buyer < len(archetypes) else None
 
 
 @dataclass(frozen=True)
 class Point:
-    """A policy on the plane of good buyers served and money lost; one that refunds nobody is not on it."""
+    """A policy on the plane of good buyers served and money lost.
+
+    Not on it is one that refunds ``nobody``, or whose ``loss`` is not told for another reason.
+    """
 
     version: str
     served: Figure
@@ -73,7 +94,7 @@ class Point:
     nobody: bool
 
 
-def front(points: Sequence[tuple[str, Figure, Figure]]) -> list[Point]:
+def front(points: Sequence[tuple[str, Figure, Figure]], *, nobody: Container[str] = ()) -> list[Point]:
     """Mark the policies that no other beats: as many served for less, or more for as little.
 
     One that refunds nobody loses nothing of nothing: it has no place on the plane and beats no other.
@@ -81,17 +102,19 @@ def front(points: Sequence[tuple[str, Figure, Figure]]) -> list[Point]:
     Parameters
     ----------
     points : sequence of (version, served, loss)
+    nobody : container of str
+        Versions that refund nobody.
     """
 
     def beaten(one: tuple[str, Figure, Figure]) -> bool:
         mine = plane(one)
         return any(other[0] >= mine[0] and other[1] <= mine[1] and other != mine for other in others)
 
-    def refunds(one: tuple[str, Figure, Figure]) -> bool:
+    def told(one: tuple[str, Figure, Figure]) -> bool:
         return one[2].value is not None
 
-    others = [plane(one) for one in points if refunds(one)]
-    return [Point(*one, refunds(one) and not beaten(one), not refunds(one)) for one in points]
+    others = [plane(one) for one in points if told(one)]
+    return [Point(*one, told(one) and not beaten(one), one[0] in nobody) for one in points]
 
 
 def plane(point: tuple[str, Figure, Figure]) -> tuple[float, float]:

@@ -9,10 +9,12 @@ from typing import Final
 import numpy as np
 
 from decisions.caps import DayLosses, Fact, Ledger
+from decisions.engine import Decision
 from decisions.policy import Policy
 from decisions.request import OrderEvidence, RefundRequest, ShopEvidence
 from models.deciding.moving import Moving
 from models.deciding.path import Ahead, Evidence, decide_next
+from models.deciding.record import Case, row_of
 from models.deciding.row import DecisionRow
 from models.deciding.using import Used
 from models.evidence import BuyerAssessment
@@ -47,7 +49,8 @@ class Loop:
 
     def decide(self, turns: Iterable[Turn], model: Scorer, made: Moves) -> list[DecisionRow]:
         """Decide, and sweep on the nights between; the moves of standings are added to ``made``."""
-        return [self._decide(turn, model, made) for turn in turns]
+        decided = [self._decide(turn, model, made) for turn in turns]
+        return [row_of(case, decision, digest=b"") for case, decision in decided]  # apart: less code at once
 
     def pass_nights(self, until: int, model: Scorer, made: Moves) -> None:
         """Sweep on the nights before an instant, after the last request that comes before it."""
@@ -58,7 +61,7 @@ class Loop:
         if self.policy.needs_shop:
             self._ahead.shops = self.happenings.shops(self.book.swept)
 
-    def _decide(self, turn: Turn, model: Scorer, made: Moves) -> DecisionRow:
+    def _decide(self, turn: Turn, model: Scorer, made: Moves) -> tuple[Case, Decision]:
         request, book = turn.request, self.book
         buyer_id, at = request.buyer_id, request.requested_at
         if at >= self._nights.due:
@@ -67,15 +70,15 @@ class Loop:
         ahead.used = self._used(turn)
         buyer = BuyerAssessment(buyer_id, at, _NO_VECTOR, turn.buyer)
         evidence = Evidence(buyer, self._order(turn), None, heard, model)
-        _, row = decide_next(request, evidence, ahead, decided_at=at, digest=b"")
+        case, decision = decide_next(request, evidence, ahead, decided_at=at)
         for moved in ahead.standings.drained():
             book.standings[buyer_id] = moved.standing
             made += [(buyer_id, transition) for transition in moved.transitions]
         if self._keeps_ledgers and ahead.used is not None:
             book.ledgers[buyer_id] = ahead.used.ledgers[buyer_id]
-        if row.outcome == "auto_refund":
+        if decision.outcome == "auto_refund":
             self._granted(request)
-        return row
+        return case, decision
 
     def _heard(self, turn: Turn) -> Heard:
         buyer_id, book = turn.request.buyer_id, self.book

@@ -49,6 +49,8 @@ _FEW: Final = [
     *("from_state", "to_state", "rule"),
 ]
 """Columns of few words: to look for repetitions in the others takes longer than to write them."""
+_ASKED_FOR: Final = [field.name for field in (*DECISIONS, *MOVES) if field.type != pa.binary()]
+"""Columns whose least and greatest value a reader may look for: of JSON they say nothing."""
 END: Final = "end"
 """The month's name of what the last sweep moves."""
 _values: Final = attrgetter(*NAMES)
@@ -114,4 +116,4 @@ def _name(month: str) -> str:
 
 def _write(table: pa.Table, path: Path) -> None:
     with replacing(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd", use_dictionary=_FEW)
+        pq.write_table(table, temporary, compression="zstd", use_dictionary=_FEW, write_statistics=_ASKED_FOR)

@@ -15,6 +15,9 @@ INK: Final = "#1f2a37"
 GREY: Final = "#9aa5b1"
 COLORS: Final = ("#2f6f9f", "#d1622b", "#4a8f5c", "#8a5fa8", "#b59a2c", "#5c6b7a", "#a83c5c", "#3ca8a0")
 MOST_TICKS: Final = 6
+HEIGHT: Final = 3.4
+BAR: Final = 0.09
+"""Inches: of a picture, and at least of a bar in it."""
 PLANE: Final = {
     "worst_loss_rate": (
         "Good buyers served against money lost",
@@ -33,17 +36,26 @@ Draw = Callable[[Axes, dict[str, Any]], None]
 
 def pictures(report: dict[str, Any]) -> dict[str, str]:
     """Draw a report; each picture as text that a page can carry (base64 of a PNG)."""
-    draws: dict[str, Draw] = {"front": front, "share": share}
+    draws: dict[str, Draw] = {"share": share}
     draws |= {"lost": lost} if report["history"]["knows_shipping"] else {}
     draws |= {"waited": _waited} if report["history"]["knows_waiting"] else {}
+    return drawn(report, draws)
+
+
+def drawn(report: dict[str, Any], draws: dict[str, Draw]) -> dict[str, str]:
+    """Draw what every page has, if there is anything to see in it, and what is one page's own."""
+    found = {name: _picture(report, draw) for name, draw in draws.items()}
+    if sum(point["loss"]["value"] is not None for point in report["front"]) > 1:
+        found["front"] = _picture(report, front, 6.2)
     if report["has_truth"]:
-        draws |= {"caught": caught, "paid": paid}
-    return {name: drawn(report, draw, 6.2 if name == "front" else 4.6) for name, draw in draws.items()}
+        bars = len(_kinds(report)) * len(report["policies"])
+        height = max(HEIGHT, 0.8 + BAR * bars)
+        found |= {name: _picture(report, draw, height=height) for name, draw in OF_TRUTH.items()}
+    return found
 
 
-def drawn(report: dict[str, Any], draw: Draw, width: float) -> str:
-    """Draw one picture of a report."""
-    figure = Figure(figsize=(width, 3.4), layout="constrained")
+def _picture(report: dict[str, Any], draw: Draw, width: float = 4.6, height: float = HEIGHT) -> str:
+    figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots()
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(colors=INK, labelsize=8)
@@ -62,22 +74,21 @@ def front(axes: Axes, report: dict[str, Any]) -> None:
     title(axes, f"{words} (left and up is better)")
     on = sorted((p["loss"]["value"], p["served"]["value"]) for p in report["front"] if p["on_front"])
     axes.plot([x for x, _ in on], [y for _, y in on], color=GREY, linewidth=1, zorder=0)
-    for point, color in zip(report["front"], COLORS * len(report["front"]), strict=False):
-        if point["nobody"]:
+    for n, (point, color) in enumerate(zip(report["front"], COLORS * len(report["front"]), strict=False), 1):
+        if point["loss"]["value"] is None:
             continue
         x, y = point["loss"]["value"], point["served"]["value"]
         for axis, figure in (("x", point["loss"]), ("y", point["served"])):
             if figure["low"] is not None:
                 ends = [figure["low"], figure["high"]]
                 axes.plot(*((ends, [y, y]) if axis == "x" else ([x, x], ends)), color=color, alpha=0.45)
-        axes.plot(x, y, "o", color=color, markersize=7, label=point["version"])
+        axes.plot(x, y, "o", color=color, markersize=11)
+        axes.annotate(str(n), (x, y), color="white", fontsize=7, weight="bold", ha="center", va="center")
     who = "honest buyers' requests" if report["has_truth"] else "requests"
     axes.set_xlabel(along, fontsize=8)
     axes.set_ylabel(up.format(who=who), fontsize=8)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    if not all(point["nobody"] for point in report["front"]):
-        axes.legend(frameon=False, fontsize=8)
 
 
 def lines(axes: Axes, report: dict[str, Any], value: str, scale: float = 1.0) -> None:
@@ -95,7 +106,6 @@ def lines(axes: Axes, report: dict[str, Any], value: str, scale: float = 1.0) ->
                 markersize=3 if whole else 4.5,
                 markerfacecolor=color if whole else "white",
             )
-        axes.plot([], [], color=color, label=policy["version"])
     months = [row["month"] for row in report["policies"][0]["over_time"]]
     step = -(-len(months) // MOST_TICKS) or 1
     axes.set_xticks(range(0, len(months), step), months[::step], rotation=30)
@@ -109,7 +119,6 @@ def share(axes: Axes, report: dict[str, Any]) -> None:
     title(axes, "Refunded at once, share of requests before shipment")
     lines(axes, report, "auto_share")
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.legend(frameon=False, fontsize=7)
 
 
 def lost(axes: Axes, report: dict[str, Any]) -> None:
@@ -123,16 +132,19 @@ def _waited(axes: Axes, report: dict[str, Any]) -> None:
     lines(axes, report, "hours_saved")
 
 
+def _kinds(report: dict[str, Any]) -> list[str]:
+    return [row["archetype"] for row in report["policies"][0]["by_archetype"] if row["abuses"]]
+
+
 def _bars(axes: Axes, report: dict[str, Any], value: str, scale: float, *, pale: bool = False) -> None:
     """Draw a bar a kind and policy; a share of the kind's buyers where the scale is 0."""
-    kinds = [row["archetype"] for row in report["policies"][0]["by_archetype"] if row["abuses"]]
+    kinds = _kinds(report)
     width = 0.8 / len(report["policies"])
     for n, (policy, color) in enumerate(zip(report["policies"], COLORS * 99, strict=False)):
         found = {row["archetype"]: row for row in policy["by_archetype"]}
         part = [found[kind][value] / (found[kind]["buyers"] or 1 if scale == 0 else 1) for kind in kinds]
         places = [row + n * width for row in range(len(kinds))]
-        lengths, label = [p * (scale or 1) for p in part], None if pale else policy["version"]
-        axes.barh(places, lengths, width, color=color, alpha=0.35 if pale else 1.0, label=label)
+        axes.barh(places, [p * (scale or 1) for p in part], width, color=color, alpha=0.35 if pale else 1.0)
     middle = 0.4 - width / 2
     axes.set_yticks([row + middle for row in range(len(kinds))], [kind.replace("_", " ") for kind in kinds])
     axes.set_ylim(len(kinds) - 0.4, -0.6)
@@ -145,13 +157,16 @@ def caught(axes: Axes, report: dict[str, Any]) -> None:
     _bars(axes, report, "caught_by_rules", 0)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set_xlim(0, 1)
-    axes.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.4, -0.09), ncols=3)
 
 
 def paid(axes: Axes, report: dict[str, Any]) -> None:
     """Draw what each kind of abuser was paid."""
     title(axes, "Refunded automatically to abusers, yuan")
     _bars(axes, report, "auto_fen", 0.01)
+
+
+OF_TRUTH: Final[dict[str, Draw]] = {"caught": caught, "paid": paid}
+"""What is drawn where it is known who abuses."""
 
 
 def _as_text(figure: Figure) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from decisions.policy import Policy
 from decisions.policy_file import difference
 
 from .archetypes import by_archetype
@@ -32,14 +33,10 @@ def report_of(run: Run, scene: Scene, *, inputs: dict[str, Any], caveats: Sequen
         What this history cannot tell.
     """
     history, outcomes = run.history, scene.outcomes
-    figures = [scene.figures(n) for n in range(len(scene.judged))]
-    points = [
-        (one.policy.version, found[scene.served], found[scene.cost])
-        for one, found in zip(scene.judged, figures, strict=True)
-    ]
+    policies = [_policy(run, scene, n, scene.figures(n)) for n in range(len(scene.judged))]
     found: dict[str, Any] = plain(
         {
-            "inputs": inputs,
+            **beside(policies, served=scene.served, cost=scene.cost, inputs=inputs),
             "history": {
                 "events": history.events,
                 "first": history.first.isoformat(),
@@ -55,10 +52,6 @@ def report_of(run: Run, scene: Scene, *, inputs: dict[str, Any], caveats: Sequen
                 "knows_waiting": outcomes.knows_waiting,
             },
             "has_truth": scene.buyers.truth is not None,
-            "served_is": scene.served,
-            "cost_is": scene.cost,
-            "policies": [_policy(run, scene, n, figures[n]) for n in range(len(scene.judged))],
-            "front": front(points),
             "swaps": [swapped(scene, n) for n in range(1, len(scene.judged))],
             "caveats": list(caveats),
         }
@@ -67,17 +60,47 @@ def report_of(run: Run, scene: Scene, *, inputs: dict[str, Any], caveats: Sequen
 
 
 def _policy(run: Run, scene: Scene, n: int, figures: dict[str, Any]) -> dict[str, Any]:
-    first, one = scene.judged[0].policy, scene.judged[n].policy
     return {
-        "version": one.version,
-        "changes": [asdict(d) for d in difference(first, one) if d.setting != "version"] if n else [],
         "figures": figures,
         "gaps": scene.gaps(n) if n else {},
-        "by_archetype": by_archetype(scene, n),
         "over_time": over_time(scene, n),
+        **told_of(run, scene, n, first=scene.judged[0].policy),
+    }
+
+
+def told_of(run: Run, scene: Scene, n: int, *, first: Policy) -> dict[str, Any]:
+    """Tell what every report tells of a policy: what its file changes, and of kinds and slices."""
+    policy = scene.judged[n].policy
+    return {
+        "version": policy.version,
+        "changes": [asdict(d) for d in difference(first, policy) if d.setting != "version"],
+        "by_archetype": by_archetype(scene, n),
         "slices": by_slice(scene, n),
         "gaming": gaming(run, scene, n),
     }
+
+
+def beside(
+    policies: Sequence[dict[str, Any]], *, served: str, cost: str, inputs: dict[str, Any]
+) -> dict[str, Any]:
+    """Put policies beside each other as every report does: the front, and kinds in one order, the first's."""
+    order = [row["archetype"] for row in policies[0]["by_archetype"]]
+    for policy in policies[1:]:
+        policy["by_archetype"].sort(key=lambda row: _place(order, row["archetype"]))
+    points = [(one["version"], one["figures"][served], one["figures"][cost]) for one in policies]
+    return {
+        "inputs": inputs,
+        "served_is": served,
+        "cost_is": cost,
+        "policies": policies,
+        "front": front(
+            points, nobody={one["version"] for one in policies if not one["figures"]["auto"].value}
+        ),
+    }
+
+
+def _place(order: Sequence[str], kind: str) -> int:
+    return order.index(kind) if kind in order else len(order)
 
 
 def plain(value: Any) -> Any:

@@ -135,6 +135,12 @@ class WalkForward:
             temporary.write_text(json.dumps(about))
 
 
+def base_rates(out: Path, months: Sequence[str]) -> dict[str, float]:
+    """Give the base rate of what each month's model learned from, of the models in a run's folder."""
+    abouts = {month: out / FOLDER / month / "about.json" for month in months}
+    return {month: json.loads(path.read_text())["base_rate"] for month, path in abouts.items()}
+
+
 def months_between(log: Log, since: datetime | None, until: datetime | None) -> list[str]:
     """Name the months of a log from one instant on, or from its first event, to another."""
     first, last = span_of(log)

@@ -90,14 +90,15 @@ def shown(
         Those that the terminal shows.
     """
     from backtest.backtest import JSON, PAGE
-    from buyer_tier.backtest_shown import lines_of, table_of
+    from buyer_tier.backtest_shown import lines_of, tables_of
     from buyer_tier.console import emit, out
 
     report["run_id"] = _logged(report, folder, tracking_uri)
     if as_json:
         emit(report | {"page": str(folder / PAGE), "json": str(folder / JSON)})
         return
-    out.print(table_of(report, rows, names))
+    for table in tables_of(report, rows, names):
+        out.print(table)
     for line in lines_of(report):
         out.print(line, soft_wrap=True)
     out.print(f"{folder / PAGE}", soft_wrap=True)

@@ -22,6 +22,6 @@ def decision_id(decided_at: datetime, after_sale_id: str) -> str:
 
 def uuid7(at: datetime, high: int, low: int) -> str:
     """Write a UUID of version 7: the milliseconds of an instant, then 12 and 62 bits."""
-    begin = f"{max(0, microseconds_of(at) // 1000):012x}"
-    end = f"{_VARIANT | low:016x}"
-    return f"{begin[:8]}-{begin[8:]}-7{high:03x}-{end[:4]}-{end[4:]}"
+    begin = max(0, microseconds_of(at) // 1000) << 16 | 7 << 12 | high
+    text = f"{begin << 64 | _VARIANT | low:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

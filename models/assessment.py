@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Assessment:
-    """One buyer's score.
+    """One buyer's score. Not frozen: freezing takes longer than making it.
 
     Attributes
     ----------

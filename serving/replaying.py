@@ -136,7 +136,6 @@ def again(inputs: Inputs) -> DecisionRow:
         catalog=_Columns(inputs.columns),
     )
     case = record.Case(
-        decision_id=row.decision_id,
         request=request,
         buyer=buyer,
         order=record.order_of(row.record),
@@ -151,7 +150,7 @@ def again(inputs: Inputs) -> DecisionRow:
     )
     digests = [record.digest(request, dated=dated) for dated in (True, False)]
     digest = row.request_digest if row.request_digest in digests else digests[0]
-    return record.row_of(case, path.decide_case(case), digest=digest)
+    return record.row_of(case, path.decide_case(case), digest=digest, named=row.decision_id)
 
 
 def differences(stored: DecisionRow, recomputed: DecisionRow) -> Iterator[Difference]:

@@ -212,7 +212,8 @@ class DecisionService:
             heard=found.heard,
             model=model,
         )
-        made, row = decide_next(ask.request, evidence, ahead, decided_at=ask.decided_at, digest=ask.digest)
+        case, made = decide_next(ask.request, evidence, ahead, decided_at=ask.decided_at)
+        row = record.row_of(case, made, digest=ask.digest)
         self.champion.saw(row.after_sale_id, buyer.vector, points=buyer.evidence.score, version=model.version)
         failed = tuple([verdict.code for verdict in made.rules if not verdict.passed])
         return Decided(row=row, created=True, failed_rules=failed)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ..page import FIGURES, OF_TRUTH, template_of
+from ..page import rendered
+from ..rows import FIGURES, OF_TRUTH
 from .figures import ABSENT
 from .foretold import SHOWN
 from .pictures import pictures
@@ -41,6 +42,18 @@ COMPARED: Final = (
     *("new_accounts", "caught", "caught_by_rules", "good_restricted"),
 )
 """Totals whose difference from the first policy's is shown."""
+SUMMARY: Final = (
+    ("good_served", "honest buyers' requests refunded at once", "share"),
+    ("abuser_served", "… of active abusers", "share"),
+    ("hours_waited", "hours that buyers waited", "count"),
+    ("reviews", "requests left to a person", "count"),
+    ("loss_fen", "known loss, yuan", "yuan"),
+    ("worst_loss_rate", "lost of each yuan so refunded, at worst", "share"),
+    ("abuser_auto_fen", "refunded at once to abusers, yuan", "yuan"),
+    ("new_auto_fen", "… with accounts opened later", "yuan"),
+    ("caught_by_rules", "their accounts stopped by its own rules", "count"),
+)
+"""What is said of a policy first."""
 TERMINAL: Final = (
     *("before", "auto_share_in_scope", "good_served", "abuser_served", "hours_waited", "reviews"),
     *("loss_fen", "loss_race_fen", "loss_platform_fen", "loss_rate", "abuser_auto_fen", "new_auto_fen"),
@@ -63,9 +76,11 @@ def rows() -> list[tuple[str, str, str]]:
 def page_of(report: dict[str, Any]) -> str:
     """Render the page; everything it shows is inside it."""
     shown = rows()
-    return template_of(TEMPLATE).render(
-        **report,
+    return rendered(
+        TEMPLATE,
+        report,
         rows=shown,
+        summary=SUMMARY,
         compared=[row for name in COMPARED for row in shown if row[0] == name],
         foretold_rows=SHOWN,
         pictures=pictures(report),

@@ -6,12 +6,12 @@ from typing import Any, Final
 
 from matplotlib.axes import Axes
 
-from ..pictures import Draw, caught, drawn, front, lines, lost, paid, share, title
+from ..pictures import Draw, drawn, lines, lost, share, title
 
 
 def pictures(report: dict[str, Any]) -> dict[str, str]:
     """Draw a report; each picture as text that a page can carry (base64 of a PNG)."""
-    return {name: drawn(report, draw, 6.2 if name == "front" else 4.6) for name, draw in DRAWS.items()}
+    return drawn(report, DRAWS)
 
 
 def _by_month(words: str, value: str, scale: float = 1.0) -> Draw:
@@ -23,12 +23,9 @@ def _by_month(words: str, value: str, scale: float = 1.0) -> Draw:
 
 
 DRAWS: Final[dict[str, Draw]] = {
-    "front": front,
     "share": share,
     "lost": lost,
     "waited": _by_month("Hours that buyers waited for an answer, a month", "hours_waited"),
     "abuse": _by_month("Requests before shipment by abusers, a month", "abuser_before"),
     "paid_abuse": _by_month("Refunded at once to abusers, yuan a month", "abuser_auto_fen", 0.01),
-    "caught": caught,
-    "paid": paid,
 }

@@ -3,17 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any, Final
 
-from decisions.policy_file import difference
-
-from ..archetypes import by_archetype
-from ..compare import front
-from ..gaming import gaming
-from ..outcomes import outcomes_of
-from ..report import asked_in, plain
-from ..slices import by_slice
+from ..report import asked_in, beside, plain, told_of
 from .figures import Worlds
 from .living import World
 
@@ -46,16 +38,12 @@ def report_of(
     foretold : sequence of dict
         See `foretold.foretold`.
     """
-    figures = [worlds.figures(n) for n in range(len(worlds.lives))]
-    points = [
-        (one.policy.version, found[SERVED], found[COST])
-        for one, found in zip(worlds.lives, figures, strict=True)
-    ]
+    policies = [_policy(worlds, n) for n in range(len(worlds.lives))]
     market = world.market
     history = worlds.lives[0].run.history
     found: dict[str, Any] = plain(
         {
-            "inputs": inputs,
+            **beside(policies, served=SERVED, cost=COST, inputs=inputs),
             "world": {
                 "buyers": market.buyers,
                 "abusers": market.abusers,
@@ -70,10 +58,6 @@ def report_of(
             },
             "history": {"first": history.first.isoformat(), "last": history.last.isoformat()},
             "has_truth": True,
-            "served_is": SERVED,
-            "cost_is": COST,
-            "policies": [_policy(worlds, n, figures[n]) for n in range(len(worlds.lives))],
-            "front": front(points),
             "foretold": list(foretold),
             "swaps": [],
             "caveats": _caveats(worlds),
@@ -82,24 +66,19 @@ def report_of(
     return found
 
 
-def _policy(worlds: Worlds, n: int, figures: dict[str, Any]) -> dict[str, Any]:
-    first, one, scene = worlds.lives[0].policy, worlds.lives[n], worlds.scenes[n]
-    history = one.run.history
+def _policy(worlds: Worlds, n: int) -> dict[str, Any]:
+    run, scene = worlds.lives[n].run, worlds.scenes[n]
     return {
-        "version": one.policy.version,
-        "changes": [asdict(d) for d in difference(first, one.policy) if d.setting != "version"] if n else [],
         "history": {
-            "events": history.events,
-            "requests": len(history.requests),
-            **asked_in(history),
-            "before_shipment": int(outcomes_of(history).before.sum()),
+            "events": run.history.events,
+            "requests": len(run.history.requests),
+            **asked_in(run.history),
+            "before_shipment": int(scene.outcomes.before.sum()),
         },
-        "figures": figures,
+        "figures": worlds.figures(n),
         "gaps": worlds.gaps(n) if n else {},
-        "by_archetype": by_archetype(scene, 0),
         "over_time": worlds.over_time(n),
-        "slices": by_slice(scene, 0),
-        "gaming": gaming(one.run, scene, 0),
+        **told_of(run, scene, 0, first=worlds.lives[0].policy),
     }
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def replayed(asked: Question, *, settings: Settings, as_json: bool) -> None:
     """Decide a history's requests and show what came of it."""
-    from backtest.page import rows_of
+    from backtest.rows import rows_of
     from backtest.whole_log import as_parquet
     from buyer_tier.backtest_run import shown
     from buyer_tier.backtest_shown import SHOWN

@@ -1,4 +1,4 @@
-"""One decision after another: what is known goes in, the record comes out and the next is told of it.
+"""One decision after another: what is known goes in, the decision comes out and the next is told of it.
 
 Who asks brings what is known: the service reads it from its store, a replay keeps it in memory.
 """
@@ -12,7 +12,6 @@ from typing import Protocol
 
 from decisions.caps import NOTHING_USED
 from decisions.engine import Decision, decide
-from decisions.ids import decision_id
 from decisions.policy import Policy, with_guarantee
 from decisions.request import UNKNOWN_SHOP, OrderEvidence, RefundRequest, ShopEvidence
 from decisions.tiers import Tier
@@ -20,7 +19,6 @@ from decisions.tiers import Tier
 from ..evidence import BuyerAssessment
 from . import record
 from .moving import Heard, Moving
-from .row import DecisionRow
 from .using import Used
 
 
@@ -88,15 +86,9 @@ class Ahead:
 
 
 def decide_next(
-    request: RefundRequest, found: Evidence, ahead: Ahead, *, decided_at: datetime, digest: bytes
-) -> tuple[Decision, DecisionRow]:
-    """Decide, write the record, and let the next decision of the group know.
-
-    Parameters
-    ----------
-    digest : bytes
-        What the request means, see `record.digest`.
-    """
+    request: RefundRequest, found: Evidence, ahead: Ahead, *, decided_at: datetime
+) -> tuple[record.Case, Decision]:
+    """Decide, and let the next decision of the group know; `record.row_of` writes it down."""
     model, buyer_id = found.model, request.buyer_id
     policy = ahead.policy_with(model.guaranteed_cut_off)
     previous = ahead.tiers.get(buyer_id, found.latest_tier)
@@ -108,7 +100,6 @@ def decide_next(
         shop = ahead.shops.get(request.order.shop_id, UNKNOWN_SHOP)
     standing = ahead.standings.before(buyer_id, found.heard, decided_at=decided_at)
     case = record.Case(
-        decision_id=decision_id(decided_at, request.after_sale_id),
         request=request,
         buyer=found.buyer,
         order=found.order,
@@ -128,7 +119,7 @@ def decide_next(
     )
     if ahead.used is not None:
         ahead.used.after(request, made, decided_at=decided_at)
-    return made, record.row_of(case, made, digest=digest)
+    return case, made
 
 
 def decide_case(case: record.Case) -> Decision:

@@ -14,6 +14,7 @@ import numpy as np
 from decisions.caps import Usage
 from decisions.case import Verdict
 from decisions.engine import Decision
+from decisions.ids import decision_id as id_of
 from decisions.policy import Policy
 from decisions.request import BuyerEvidence, OrderEvidence, RefundRequest, ShopEvidence
 from decisions.standing import Standing
@@ -34,7 +35,6 @@ class Case(msgspec.Struct, kw_only=True, gc=False):
     ``usage`` and ``shop`` are there where the policy limits any, ``standing`` where anything was heard.
     """
 
-    decision_id: str
     request: RefundRequest
     buyer: BuyerAssessment
     order: OrderEvidence
@@ -70,11 +70,20 @@ def _undated(request: RefundRequest) -> RefundRequest:
     )
 
 
-def row_of(case: Case, made: Decision, *, digest: bytes) -> DecisionRow:
-    """Give the decision the form in which it is stored."""
+def row_of(case: Case, made: Decision, *, digest: bytes, named: str | None = None) -> DecisionRow:
+    """Give the decision the form in which it is stored.
+
+    Parameters
+    ----------
+    digest : bytes
+        What the request means.
+    named : str, optional
+        The id that the decision has already.
+    """
     request, evidence = case.request, case.buyer.evidence
+    decision_id = named or id_of(case.decided_at, request.after_sale_id)
     return DecisionRow(  # in order, as names would take three times as long
-        case.decision_id,
+        decision_id,
         request.after_sale_id,
         digest,
         request.buyer_id,
@@ -92,7 +101,7 @@ def row_of(case: Case, made: Decision, *, digest: bytes) -> DecisionRow:
         made.propensity,
         case.buyer.vector.astype(_VECTOR, copy=False).tobytes(),
         _encode(_record(case)),
-        _encode(_answer(case, made)),
+        _encode(_answer(decision_id, case, made)),
         request.requested_at,
         case.decided_at,
     )
@@ -115,9 +124,9 @@ def _record(case: Case) -> dict[str, Any]:
     return kept
 
 
-def _answer(case: Case, made: Decision) -> dict[str, Any]:
+def _answer(decision_id: str, case: Case, made: Decision) -> dict[str, Any]:
     return {
-        "decision_id": case.decision_id,
+        "decision_id": decision_id,
         "after_sale_id": case.request.after_sale_id,
         "outcome": made.outcome,
         "message": made.message,

@@ -53,6 +53,11 @@ def test_a_report_shows_exactly_the_one_rule_that_was_changed(log: Path, tmp_pat
     assert [d["setting"] for d in report["policies"][1]["changes"]] == ["cap_fen"]
     swap = report["swaps"][0]
     assert (swap["gained"]["requests"], swap["lost"]["requests"] > 5) == (0, True)
+    one, other = report["policies"]
+    for fen in ("loss_fen", "worst_fen"):
+        changed = sum(swap[of][fen]["after"] - swap[of][fen]["before"] for of in ("gained", "lost"))
+        assert other["figures"][fen]["value"] - one["figures"][fen]["value"] == changed, "all is explained"
+    assert [k["archetype"] for k in one["by_archetype"]] == [k["archetype"] for k in other["by_archetype"]]
     for band in report["policies"][1]["slices"]["amount"]:
         if band["amount"] in ("200–300 yuan", "300 yuan and more"):
             assert band["auto"] == 0
