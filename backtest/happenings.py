@@ -23,7 +23,7 @@ from .facts import SIGNALS, Told, ledger_facts, signals
 from .history import History
 from .instants import instant, micros
 from .known import Answered, Turn
-from .laid_down import ANSWERS
+from .laid_down import ANSWERS, REFUSALS
 from .links import COLUMNS as LINK_COLUMNS
 from .links import Links, of_links
 from .months import month_name, months_from
@@ -32,6 +32,7 @@ from .shop_figures import COLUMNS as SHOP_COLUMNS
 from .shop_figures import WINDOW_US, ShopEvents, of_shops
 from .spool import Spool
 
+DISPUTE: Final = "dispute_lost"
 KEPT_NIGHTS: Final = 40
 """Measures of shops that are kept for the next policy."""
 
@@ -108,6 +109,10 @@ class Happenings:
         """See `Known`."""
         return self._found_at.get(case)
 
+    def refused_and_disputed(self, case: str) -> bool:
+        """See `Known`."""
+        return case in self._refused_and_disputed
+
     def asked_again(self, order: str) -> bool:
         """See `Known`."""
         return order in self._history.asked_again
@@ -171,6 +176,16 @@ class Happenings:
     def _found_at(self) -> dict[str, int]:
         """When each of them became known."""
         return {case: at for at, case in self._losses}
+
+    @cached_property
+    def _refused_and_disputed(self) -> frozenset[str]:
+        disputed = {signal.reference for signal in self._signals.told if signal and signal.kind == DISPUTE}
+        cases = pa.array(sorted(case for case in disputed if case is not None), pa.string())
+        found: set[str] = set()
+        for facts in self._history.facts() if len(cases) else ():
+            refused = of_kinds(facts, REFUSALS)["after_sale_id"]
+            found.update(refused.filter(pc.is_in(refused, value_set=cases)).to_pylist())
+        return frozenset(found)
 
     def _askers(self, cases: pa.ChunkedArray) -> dict[str, str]:
         """Tell who asked for some after-sales."""

@@ -58,6 +58,9 @@ class Known(Protocol):
     def found_at(self, case: str) -> int | None:
         """Tell when an after-sale is found shipped, as far as is known: None if never."""
 
+    def refused_and_disputed(self, case: str) -> bool:
+        """Tell whether history refused an after-sale, or it was withdrawn, and a dispute followed."""
+
     def asked_again(self, order: str) -> bool:
         """Tell whether an order may be asked about more than once."""
 

@@ -16,7 +16,8 @@ from .order_evidence import SCHEMA as EVIDENCE
 from .requests import SCHEMA as REQUESTS
 from .spool import Folder, Spool, by_month
 
-ANSWERS: Final = ("refund_granted", "refund_rejected", "refund_withdrawn")
+REFUSALS: Final = ("refund_rejected", "refund_withdrawn")
+ANSWERS: Final = ("refund_granted", *REFUSALS)
 KINDS: Final = (
     "refund_requested",
     *ANSWERS,

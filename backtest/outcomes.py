@@ -4,7 +4,8 @@ A decision that is history's leaves what history tells; of what was not paid bac
 have passed, in a log that has shipments. Where it differs, only two things are known. Money paid back for
 goods that never left is nobody's loss, whoever pays it back and when. And a parcel that had left when the
 money was asked for had left whoever answers, so paying back at once loses it. All else is unknown, and lies
-between nothing and the refund.
+between nothing and the refund. So is what came of asking again for an order after a refund at once that
+history refused: nobody knows whether it would have been asked.
 
 Bearers, each loss one:
 
@@ -61,6 +62,8 @@ class Outcomes:
         It had left before the request, as is known by now.
     settled : bool
         The log goes on long enough after the request.
+    order : int64
+        Numbers the orders.
     knows_shipping : bool
         Of the whole log: it says when parcels leave. If not, nothing tells which refund lost them.
     """
@@ -78,12 +81,27 @@ class Outcomes:
     shipped: Bools
     left_before: Bools
     settled: Bools
+    order: Ints
     knows_shipping: bool = True
 
     @property
     def knows_waiting(self) -> bool:
         """Tell whether any answer came later than its question: otherwise the log keeps one time for both."""
         return bool((self.answered_us > 0).any())
+
+    def contradicted(self, auto: Bools) -> Bools:
+        """Tell which requests history refused, or were withdrawn, that a policy refunds at once.
+
+        Neither came about under the policy: the money was paid.
+        """
+        return auto & (self.rejected | self.withdrawn)
+
+    def not_asked(self, auto: Bools) -> Bools:
+        """Tell which requests ask again about an order after such a refund: they may never have come."""
+        first = np.full(int(self.order.max(initial=-1)) + 1, len(auto))
+        places = np.flatnonzero(self.contradicted(auto))
+        np.minimum.at(first, self.order[places], places)
+        return np.asarray(first[self.order] < np.arange(len(auto)))
 
     @property
     def by_person(self) -> Bools:
@@ -115,6 +133,7 @@ def outcomes_of(history: History) -> Outcomes:
         shipped=shipped,
         left_before=shipped & (left_at < asked),
         settled=asked + SETTLED_US < micros(history.last),
+        order=np.asarray(requests["order_id"].combine_chunks().dictionary_encode().indices.to_numpy()),
         knows_shipping=knows_shipping,
     )
 
@@ -198,7 +217,7 @@ def losses_of(outcomes: Outcomes, auto: Bools) -> Losses:
     gone = auto & o.left_before
     refused = ~auto & ~o.granted & ~o.shipped & ~o.withdrawn
     unsettled = refused & ~(o.settled & o.knows_shipping)
-    unknown = o.before & ((~same & ~harmless & ~gone) | unsettled)
+    unknown = o.before & ((~same & ~harmless & ~gone) | unsettled | o.not_asked(auto))
     told = o.before & ~unknown
     race = (same & o.granted & had_left) | gone
     lost = same & o.granted & o.lost_dispute & ~race

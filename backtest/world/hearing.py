@@ -126,6 +126,10 @@ class Hearing:
         """See `known.Known`: whether a parcel is found is not known before it is."""
         return NEVER
 
+    def refused_and_disputed(self, case: str) -> bool:
+        """See `known.Known`: nobody refuses what was refunded at once."""
+        return False
+
     def asked_again(self, order: str) -> bool:
         """See `known.Known`: any may be."""
         return True
