@@ -19,6 +19,7 @@ from features.compile import Catalog
 from features.online import rows_vector
 from features.rows import Row, in_order, microseconds
 
+from .assessment import Assessment
 from .buyer_score import BuyerScore
 
 COMPLETED, TENURE, ABUSE = (
@@ -89,15 +90,18 @@ def buyer_evidence(
     vector: npt.NDArray[np.float64], *, score: BuyerScore, catalog: Columns = CATALOG
 ) -> BuyerEvidence:
     """Score a vector and read the facts that tier and standing rest on from it."""
-    assessed = score.assess(vector)
-    tenure = float(vector[catalog.index[TENURE]])
-    return BuyerEvidence(
-        score=assessed.points,
-        p_abuse=assessed.p_abuse,
-        completed_orders=int(vector[catalog.index[COMPLETED]]),
-        tenure_days=None if np.isnan(tenure) else tenure,
-        abuse_confirmed=bool(vector[catalog.index[ABUSE]]),
-    )
+    return evidence_of(score.assess(vector), *vector[places_in(catalog)].tolist())
+
+
+def places_in(catalog: Columns) -> list[int]:
+    """Give the places of what `evidence_of` reads beside the score."""
+    return [catalog.index[name] for name in (COMPLETED, TENURE, ABUSE)]
+
+
+def evidence_of(assessed: Assessment, completed: float, tenure: float, abuse: float) -> BuyerEvidence:
+    """Put an assessment and the features at `places_in` together, the same for one vector and for many."""
+    days = None if tenure != tenure else tenure
+    return BuyerEvidence(assessed.points, assessed.p_abuse, int(completed), days, abuse != 0)
 
 
 def order_evidence(rows: Sequence[Row], *, buyer_id: str, order_id: str, as_of: datetime) -> OrderEvidence:

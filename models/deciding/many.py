@@ -10,7 +10,7 @@ from features.catalog import CATALOG
 from features.compile import Catalog
 
 from ..buyer_score import BuyerScore
-from ..evidence import ABUSE, COMPLETED, TENURE
+from ..evidence import evidence_of, places_in
 
 
 def buyer_evidences(
@@ -26,12 +26,5 @@ def buyer_evidences(
     """
     if not len(vectors):
         return []
-    assessed = score.assess_all(vectors)
-    completed = vectors[:, catalog.index[COMPLETED]]
-    tenure = vectors[:, catalog.index[TENURE]]
-    abuse = vectors[:, catalog.index[ABUSE]] != 0
-    rows = zip(assessed, completed.tolist(), tenure.tolist(), abuse.tolist(), strict=True)
-    return [
-        BuyerEvidence(one.points, one.p_abuse, int(orders), None if days != days else days, confirmed)
-        for one, orders, days, confirmed in rows
-    ]
+    read = vectors.T[places_in(catalog)].tolist()
+    return list(map(evidence_of, score.assess_all(vectors), *read))

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from features.errors import BadInput
 
 from ..errors import AfterSaleConflict, ModelGone, NotAllowed, PolicyConflict, StandingConflict, Unavailable
+from . import elsewhere
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = "1"
@@ -116,7 +117,13 @@ def install(app: FastAPI) -> None:
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return answer(request, Problem(error.status_code, str(error.detail), headers=error.headers))
+        detail, headers, path = str(error.detail), dict(error.headers or {}), request.url.path
+        if error.status_code == HTTPStatus.NOT_FOUND:
+            detail = elsewhere.no_path(app, path)
+        elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(elsewhere.methods_at(app, path))
+            detail = f"this path takes {headers['Allow']}"
+        return answer(request, Problem(error.status_code, detail, headers=headers))
 
     async def parameters(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)

@@ -156,15 +156,31 @@ async def test_every_call_wants_a_valid_key_before_it_looks_at_the_body(
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status"),
-    [("GET", "/nowhere", 404), ("POST", f"{DECISIONS}/", 404), ("PUT", DECISIONS, 405)],
+    ("method", "path", "status", "said"),
+    [
+        ("GET", "/nowhere", 404, "there is no such path; GET /openapi.json lists all there are"),
+        ("POST", f"{DECISIONS}/", 404, f"did you mean {DECISIONS}?"),
+        ("POST", "/refund-decisions", 404, f"did you mean {DECISIONS}?"),
+        ("GET", "/v1/buyers/B-77/scores", 404, "did you mean /v1/buyers/{buyer_id}/score?"),
+        ("GET", "/v1/" + "x" * 5_000, 404, "there is no such path; GET"),
+        ("PUT", DECISIONS, 405, "this path takes GET, POST"),
+        ("DELETE", "/v1/policies", 405, "this path takes GET, POST"),
+        ("POST", "/v1/buyers/B-77/score", 405, "this path takes GET"),
+        ("POST", "/metrics", 405, "this path takes GET"),
+        ("POST", "/openapi.json", 405, "this path takes GET, HEAD"),
+    ],
 )
-async def test_unknown_paths_and_methods_are_problems_too(
-    client: httpx.AsyncClient, method: str, path: str, status: int
+async def test_unknown_paths_and_methods_are_problems_that_name_what_there_is(
+    client: httpx.AsyncClient, method: str, path: str, status: int, said: str
 ) -> None:
     response = await client.request(method, path)
-    assert (response.status_code, response.json()["status"]) == (status, status)
+    problem = response.json()
+    assert (response.status_code, problem["status"]) == (status, status)
     assert response.headers["content-type"] == "application/problem+json"
+    assert said in problem["detail"]
+    assert "B-77" not in problem["detail"], "nothing that was sent is repeated"
+    if status == 405:
+        assert problem["detail"].endswith(response.headers["allow"])
 
 
 async def test_the_request_id_is_the_clients_or_a_new_one(client: httpx.AsyncClient) -> None:
