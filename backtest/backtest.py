@@ -28,7 +28,7 @@ from .report import plain, report_of
 from .run_record import Inputs, recorded
 from .teaching import Task
 from .truth import Truth
-from .walk_forward import base_rates
+from .walk_forward import base_rates, taught_nothing
 
 PAGE: Final = "report.html"
 JSON: Final = "report.json"
@@ -103,11 +103,13 @@ def backtest(
         replay(run, models, on_month=on_month)
         on_step("judging")
         scene = _scene(run, order)
+        months = [month.name for month in run.months]
         said = [*caveats, *caveats_of(history, scene.outcomes, order.policies, assumed_goods=order.goods)]
+        if idle := taught_nothing(order.out, months):
+            said.append(f"Nothing could be learned for {', '.join(idle)}: decided by the model before.")
         report = report_of(run, scene, inputs=asdict(inputs), caveats=said)
         if order.fit is not None:
-            rates = base_rates(order.out, [month.name for month in run.months])
-            report["fitted"] = order.fit.said(order.policies) | {"base_rates": rates}
+            report["fitted"] = order.fit.said(order.policies) | {"base_rates": base_rates(order.out, months)}
         if order.budget is not None:
             on_step("looking for the cheapest change")
             report["budget"] = _cheapest(run, scene, models, order, on_month)

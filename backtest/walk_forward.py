@@ -74,6 +74,7 @@ class WalkForward:
         self._teach = TEACH[task]
         self._on_model = on_model
         self._latest: tuple[str, Trained] | None = None
+        self._first: str | None = None
 
     def first(self, months: Sequence[str]) -> str:
         """Name the first month for which a model can be trained.
@@ -87,18 +88,36 @@ class WalkForward:
         for month in months:
             try:
                 self.of(month)
+                self._first = month
                 return month
             except (NoMatureSnapshot, OneClassOnly) as error:
                 lacking = error
         raise BadInput(f"no month can be decided by a model of its own time: {lacking}")
 
     def of(self, month: str) -> Trained:
-        """Give the model of a month; NoMatureSnapshot if nothing could be learned by then."""
+        """Give the model of a month.
+
+        After the first, a month that teaches nothing goes on with the model of the month before, as a service
+        does whose retraining is refused.
+
+        Raises
+        ------
+        NoMatureSnapshot, OneClassOnly
+            Nothing could be learned by then, and there is no earlier model.
+        """
         if self._latest is None or self._latest[0] != month:
             self._latest = month, self._found(month)
         return self._latest[1]
 
     def _found(self, month: str) -> Trained:
+        try:
+            return self._learned(month)
+        except (NoMatureSnapshot, OneClassOnly):
+            if self._first is None or month <= self._first:
+                raise
+            return self._found(str(np.datetime64(month) - 1))
+
+    def _learned(self, month: str) -> Trained:
         folder = self._folder / month
         if not (folder / "about.json").exists():
             self._on_model(month)
@@ -136,9 +155,17 @@ class WalkForward:
 
 
 def base_rates(out: Path, months: Sequence[str]) -> dict[str, float]:
-    """Give the base rate of what each month's model learned from, of the models in a run's folder."""
+    """Give the base rate of what each month's model learned from, of those that a run has trained."""
     abouts = {month: out / FOLDER / month / "about.json" for month in months}
-    return {month: json.loads(path.read_text())["base_rate"] for month, path in abouts.items()}
+    return {
+        month: json.loads(path.read_text())["base_rate"] for month, path in abouts.items() if path.exists()
+    }
+
+
+def taught_nothing(out: Path, months: Sequence[str]) -> list[str]:
+    """Name the months that went on with an earlier model; none where a run has trained none."""
+    learned = base_rates(out, months)
+    return [month for month in months if month not in learned] if learned else []
 
 
 def months_between(log: Log, since: datetime | None, until: datetime | None) -> list[str]:

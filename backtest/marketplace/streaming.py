@@ -29,7 +29,7 @@ BUYER_DAYS: Final = 4_000_000
 """A period has at most this many days of buyers' lives, on average a tenth as many events."""
 ROW_GROUP: Final = 262_144
 """Most rows in a row group of the log."""
-REPEATED: Final = [*WORDS, "shop_id", "amount_fen", "line_count"]
+REPEATED: Final = [*WORDS, "shop_id", "line_count"]
 """Columns that gain by a dictionary; only the times, by which the log is sorted, gain by statistics."""
 
 

@@ -4,15 +4,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from backtest.marketplace import MarketConfig, simulate
-from backtest.walk_forward import WalkForward, months_between
+from backtest.teaching import TEACH, Taught
+from backtest.walk_forward import WalkForward, base_rates, months_between, taught_nothing
 from features.errors import BadInput
 from features.log import write_log
 from features.scan import open_log
 from models.deciding.many import buyer_evidences
+from tests.backtest.scenes import small_score
 from tests.backtest.test_replay import Interrupted
+from training.fit import OneClassOnly
 
 
 @pytest.mark.slow
@@ -42,6 +46,31 @@ def test_a_month_is_decided_by_a_model_that_learned_only_what_was_known_on_its_f
 
     again = WalkForward(whole, tmp_path / "run", on_model=refuse)
     assert again.of(first).version == f"walk-{first}"
+
+
+def test_a_later_month_that_teaches_nothing_goes_on_with_the_model_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: Path
+) -> None:
+    taught: list[str] = []
+
+    def teach(events: pa.Table, *, until: datetime, seed: int, proves: bool) -> Taught:
+        taught.append(month := f"{until:%Y-%m}")
+        if month in ("2026-01", "2026-03", "2026-04"):
+            raise OneClassOnly("nobody abuses")
+        return Taught(score=small_score(), guaranteed_cut_off=None, known_until=until, base_rate=0.1)
+
+    monkeypatch.setitem(TEACH, "abuse", teach)
+    models = WalkForward(open_log(log), tmp_path)
+    assert models.first(["2026-01", "2026-02", "2026-03"]) == "2026-02"
+    months = [f"2026-0{n}" for n in range(2, 6)]
+    assert [models.of(month).version for month in months] == [
+        f"walk-{month}" for month in ("2026-02", "2026-02", "2026-02", "2026-05")
+    ]
+    assert taught_nothing(tmp_path, months) == ["2026-03", "2026-04"]
+    assert list(base_rates(tmp_path, months)) == ["2026-02", "2026-05"]
+    with pytest.raises(OneClassOnly):
+        models.of("2026-01")
+    assert taught_nothing(tmp_path / "fixed", months) == [], "a run with one model has trained none"
 
 
 def test_a_history_too_short_to_learn_from_is_refused(log: Path, tmp_path: Path) -> None:

@@ -49,5 +49,6 @@ def test_the_real_retailer_is_asked_who_cancels_by_policies_fitted_to_its_orders
     for caveat in ("no shipments", "no disputes", "confirms no abuse", "all count as physical"):
         assert caveat in page
     assert "Fitted to this log." in page
+    assert "The cut-off stays there, though the rate does not" in page
     models = [json.loads(path.read_text()) for path in (tmp_path / "out" / "models").glob("*/about.json")]
     assert sorted(model["known_until"][:7] for model in models) == ["2010-10", "2010-11"]
