@@ -15,6 +15,7 @@ from models.deciding.row import DecisionRow
 from . import chains, profiles, standings
 from .chains import Lane
 from .ids import MILLISECOND, first_id
+from .one_row import apart, together
 from .profiles import Found
 from .standings import Heard
 
@@ -51,10 +52,13 @@ ASKED: Final = """
 unnest($1::text[], $2::text[], $3::timestamptz[]) WITH ORDINALITY AS asked (buyer_id, before, as_of, n)
 """
 TIERS_BEFORE: Final = f"SELECT {TIER_BEFORE} FROM {ASKED} ORDER BY asked.n"
-LOOK: Final = f"""
+LOOK: Final = together(
+    f"""
 SELECT {TIER_BEFORE}, pg_current_snapshot()::text AS seen, {profiles.PARTS}
 FROM {ASKED} LEFT JOIN buyer_profiles AS p ON p.buyer_id = asked.buyer_id ORDER BY asked.n
-"""
+""",
+    "tier seen packed tail changed",
+)
 """What a score is made from."""
 LOCK: Final = """
 SELECT pg_advisory_xact_lock(what, which) FROM (
@@ -91,7 +95,8 @@ FROM events AS e WHERE e.order_id = asked.order_id
 """
 """What the log tells of the order: `models.evidence.order_evidence`, and whether it is another buyer's. All
 that is known when the decision is made: a request dated back must not hide that the parcel has left."""
-READ: Final = f"""
+READ: Final = together(
+    f"""
 WITH lane AS MATERIALIZED ({chains.FREE} AND EXISTS (
     SELECT FROM unnest($1::text[]) AS new (after_sale_id)
     WHERE (SELECT k.decision_id FROM decisions AS k WHERE k.after_sale_id = new.after_sale_id) IS NULL
@@ -107,7 +112,10 @@ FROM unnest($1::text[], $2::text[], $3::text[])
 LEFT JOIN buyer_profiles AS p ON p.buyer_id = asked.buyer_id {standings.JOIN}
 CROSS JOIN LATERAL ({HEARD}) AS heard CROSS JOIN LATERAL ({GRANTED}) AS granted
 LEFT JOIN lane ON asked.n = 1 ORDER BY asked.n
-"""
+""",
+    "chain place hash seen packed tail changed known tier foreign_buyer shipped refunded_fen paid_fen "
+    "unheard_fen paid_before_fen policy_epoch standing signals",
+)
 """All that the decisions of a group are made from, but for what only some policies need (`usage`), and the
 chain that new ones will extend."""
 
@@ -167,7 +175,7 @@ async def read(connection: Connection, asked: Sequence[Asked]) -> tuple[list[Rea
     The chain is None if no request is new, or none was free.
     """
     columns = zip(*((a.after_sale_id, a.buyer_id, a.order_id) for a in asked), strict=True)
-    rows = await connection.fetch(READ, *columns)
+    rows = apart(await connection.fetchrow(READ, *columns))
     chain, place, head, *_ = rows[0]
     return [_read(row) for row in rows], None if chain is None else Lane(chain, place, head)
 
@@ -246,7 +254,7 @@ async def look(
     connection: Connection, buyer_ids: Sequence[str], as_of: Sequence[datetime]
 ) -> list[tuple[Given | None, Found]]:
     """Read the tier before, as `tiers_before`, and the profile of each buyer, all of one instant."""
-    found = await connection.fetch(LOOK, buyer_ids, _ids_before(as_of), as_of)
+    found = apart(await connection.fetchrow(LOOK, buyer_ids, _ids_before(as_of), as_of))
     return [(_given(tier), Found(*profile)) for tier, *profile in found]
 
 
