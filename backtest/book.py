@@ -43,7 +43,7 @@ class Book:
     tiers : dict
         Of each buyer's newest decision.
     ledgers, told : dict
-        By buyer: the ledger, and how much it was told.
+        By buyer: the ledger, and how much it was told in this month.
     standings, heard : dict
         By buyer: the standing, and how much it has heard.
     swept : int
@@ -54,6 +54,8 @@ class Book:
         By order, of those that are asked about more than once.
     refunded : dict
         By after-sale that is to be found shipped: its shop and fen, once refunded automatically.
+    undisputed : set
+        After-sales refunded automatically of which history has a refusal and a dispute: neither came.
     """
 
     after: str = ""
@@ -68,6 +70,7 @@ class Book:
     lost: int = 0
     grants: dict[str, list[Grant]] = field(default_factory=dict)
     refunded: dict[str, tuple[str, int]] = field(default_factory=dict)
+    undisputed: set[str] = field(default_factory=set)
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode

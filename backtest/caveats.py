@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from decisions.policy import Policy
 
-from .history import ANSWERS, History
+from .history import History
 from .outcomes import Outcomes
 
 
@@ -17,8 +14,7 @@ def caveats_of(
     history: History, outcomes: Outcomes, policies: Sequence[Policy], *, assumed_goods: str | None
 ) -> list[str]:
     """Say what this log does not tell, and what was assumed in its place."""
-    kinds = set(history.facts["kind"].unique().to_pylist())
-    found = []
+    kinds, found = history.kinds, []
     if not outcomes.knows_shipping:
         found.append(
             "The log has no shipments: every request before shipment counts as unshipped, whether a parcel "
@@ -30,8 +26,7 @@ def caveats_of(
         found.append("The log has no disputes: none can be avoided or lost.")
     if "abuse_confirmed" not in kinds:
         found.append("The log confirms no abuse: nobody is revoked for it, and who abuses is not known.")
-    answers = history.facts.filter(pc.is_valid(history.facts["actor"]))
-    if not pc.any(pc.is_in(answers["kind"], value_set=pa.array(ANSWERS))).as_py():
+    if not history.says_who_answered:
         found.append(
             "The log does not say who answered a request nor how long that took: waiting and reviews saved "
             "are those of requests that somebody must have answered, at the time that the log gives."

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from decisions.caps import DayLosses, Ledger
+from decisions.caps import DayLosses, Fact, Ledger
 from decisions.engine import Decision
 from decisions.policy import Policy
 from decisions.request import OrderEvidence, RefundRequest, ShopEvidence
@@ -107,6 +107,16 @@ class Loop:
         book.told[buyer_id] = told + len(facts)
         return ledger
 
+    def tell_rest(self, facts: Iterable[tuple[str, Sequence[Fact]]]) -> None:
+        """Tell ledgers, at a month's end, what no request has met; then the counting begins anew."""
+        if self._keeps_ledgers:
+            for buyer_id, rest in facts:
+                ledger = self.book.ledgers.get(buyer_id) or Ledger()
+                for fact in rest:
+                    ledger = ledger.told(fact)
+                self.book.ledgers[buyer_id] = ledger
+            self.book.told.clear()
+
     def _lose(self, *, until: int) -> None:
         book = self.book
         for at, case in self.happenings.losses_before(until, book.lost):
@@ -121,6 +131,8 @@ class Loop:
 
     def _granted(self, request: RefundRequest) -> None:
         order, case, fen = request.order, request.after_sale_id, request.refund_amount_fen
+        if self.happenings.refused_and_disputed(case):
+            self.book.undisputed.add(case)
         if self.happenings.asked_again(order.order_id):
             grant = Grant(case, request.buyer_id, fen, order.paid_amount_fen)
             self.book.grants.setdefault(order.order_id, []).append(grant)
@@ -131,19 +143,24 @@ class Loop:
                 self.book.refunded[case] = (order.shop_id, fen)
 
     def _order(self, turn: Turn) -> OrderEvidence:
-        """Add to what the log says of the order what earlier decisions refunded and the log has not heard."""
+        """Add to what the log says of the order what earlier decisions refunded and the log has not heard.
+
+        A refusal or withdrawal of what was refunded at once never came: the money was paid.
+        """
         order, request = turn.order, turn.request
         grants = self.book.grants.get(request.order.order_id)
         if not grants:
             return order
         at, unheard, paid = micros(request.requested_at), 0, []
         for grant in grants:
-            heard = [a for a in self._answers(grant) if a[0] < at]
-            if all(kind == "refund_granted" for _, kind, _, _ in heard):
-                own = grant.buyer_id == request.buyer_id
-                told = sum(fen for _, _, fen, of in heard if own and of == request.order.order_id)
-                unheard += max(grant.fen - told, 0)
-                paid.append(grant.paid_amount_fen)
+            own = grant.buyer_id == request.buyer_id
+            told = sum(
+                fen
+                for when, kind, fen, of in self._answers(grant)
+                if when < at and kind == "refund_granted" and own and of == request.order.order_id
+            )
+            unheard += max(grant.fen - told, 0)
+            paid.append(grant.paid_amount_fen)
         known = order.paid_amount_fen
         return replace(
             order,

@@ -2,62 +2,64 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from itertools import pairwise
+from typing import Final, Generic, TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from decisions.caps import FACTS_OF_EVENTS, Fact, FactKind
 from decisions.signals import signal_of_event
 from decisions.standing import Signal
 
-from .columns import Ints, micros_of, places_of
+from .columns import Ints, micros_of
 from .instants import instant
 
 SIGNALS: Final = ("abuse_confirmed", "abuse_cleared", "dispute_closed", "refund_found_shipped")
 
 
-@dataclass(frozen=True)
-class Told:
-    """Events of some kinds by buyer, each buyer's in the order in which they became known.
+T = TypeVar("T")
 
-    ``known_by`` gives, for each request, the row up to which its buyer's events were known before it;
-    ``begin`` and ``end`` each buyer's rows.
+
+@dataclass(frozen=True)
+class Told(Generic[T]):
+    """What events of some kinds tell, by buyer, each buyer's in the order in which they became known.
+
+    Attributes
+    ----------
+    told : sequence
+        What each event tells.
+    recorded : int64 (n,)
+        When each became known, in microseconds.
+    rows : dict
+        By buyer: from which to which of them.
     """
 
-    events: pa.Table
-    begin: dict[str, int]
-    end: dict[str, int]
-    known_by: list[int]
+    told: Sequence[T]
+    recorded: Ints
+    rows: dict[str, tuple[int, int]]
 
     @classmethod
-    def of(cls, facts: pa.Table, requests: pa.Table, kinds: tuple[str, ...], *, cases: bool) -> Told:
-        """Take events of some kinds; with ``cases`` only those that name an after-sale."""
-        wanted = pc.is_in(facts["kind"], value_set=pa.array(kinds))
-        events = facts.filter(pc.and_(wanted, pc.is_valid(facts["after_sale_id"])) if cases else wanted)
-        buyers = pa.chunked_array([*events["buyer_id"].chunks, *requests["buyer_id"].chunks]).unique()
-        owner, asker = (places_of(t["buyer_id"], buyers) for t in (events, requests))
-        by_buyer = np.argsort(owner, kind="stable")
-        events, owner = events.take(pa.array(by_buyer)), owner[by_buyer]
-        start = np.searchsorted(owner, np.arange(len(buyers) + 1))
-        names = buyers.to_pylist()
-        return cls(
-            events,
-            dict(zip(names, start[:-1].tolist(), strict=True)),
-            dict(zip(names, start[1:].tolist(), strict=True)),
-            _known_by(owner, micros_of(events["recorded_at"]), asker, micros_of(requests["requested_at"])),
-        )
+    def of(cls, events: pa.Table, tell: Callable[[pa.Table], Sequence[T]]) -> Told[T]:
+        """Put events, which are in the order in which they became known, beside their buyers."""
+        owner = events["buyer_id"].combine_chunks().dictionary_encode()
+        codes = owner.indices.to_numpy()
+        by_buyer = np.argsort(codes, kind="stable")
+        events = events.take(pa.array(by_buyer))
+        ends = np.cumsum(np.bincount(codes, minlength=len(owner.dictionary))).tolist()
+        rows = dict(zip(owner.dictionary.to_pylist(), pairwise([0, *ends]), strict=True))
+        return cls(tell(events), micros_of(events["recorded_at"]), rows)
 
-
-def _known_by(owner: Ints, recorded: Ints, asker: Ints, asked_at: Ints) -> list[int]:
-    """Find, for each request, the first of its buyer's rows that was not known before it."""
-    times, rank = np.unique(np.concatenate([recorded, asked_at]), return_inverse=True)
-    base = len(times) + 1
-    known = owner * base + rank[: len(recorded)]
-    found = np.searchsorted(known, asker * base + rank[len(recorded) :], side="left")
-    return list(found.tolist())
+    def before(self, buyer_id: str, after: int, until: int) -> Sequence[T]:
+        """Give what was told of a buyer before an instant, after the first ``after``."""
+        rows = self.rows.get(buyer_id)
+        if rows is None or rows[0] + after >= rows[1]:
+            return ()
+        begin = rows[0] + after
+        return self.told[begin : begin + bisect_left(self.recorded[begin : rows[1]], until)]
 
 
 def ledger_facts(events: pa.Table) -> list[Fact]:

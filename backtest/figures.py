@@ -19,7 +19,15 @@ from .taken import DAY_US
 
 TOTALS: Final = (
     *("requests", "before", "auto", "reviews_saved", "hours_saved", "disputes_avoided", "reviews_added"),
-    *("differs", "unknown", "loss_fen", "worst_fen", *(f"loss_{bearer}_fen" for bearer in BEARERS)),
+    *(
+        "differs",
+        "contradicted",
+        "not_asked",
+        "unknown",
+        "loss_fen",
+        "worst_fen",
+        *(f"loss_{bearer}_fen" for bearer in BEARERS),
+    ),
     *("auto_fen", "loss_auto_fen", "worst_auto_fen", "revoked", "revoked_by_rules"),
 )
 RATIOS: Final = {
@@ -136,6 +144,8 @@ def _by_request(o: Outcomes, buyers: Buyers, one: Judged) -> Iterator[tuple[str,
     yield "hours_saved", add(np.where(saved, o.answered_us / HOUR_US, 0.0))
     yield "disputes_avoided", add(saved & o.disputed & ~o.found_shipped)
     yield "differs", add(o.before & (auto != o.auto))
+    yield "contradicted", add(o.before & o.contradicted(auto))
+    yield "not_asked", add(o.before & o.not_asked(auto))
     yield "unknown", add(one.losses.unknown)
     yield "loss_fen", add(one.losses.total)
     yield "worst_fen", add(one.losses.total + one.losses.worst)

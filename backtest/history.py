@@ -1,64 +1,52 @@
 """The part of a log that a replay needs: what was asked, what was known of it, what came of it.
 
-A log is read in two passes, batch by batch; only events of refunds, disputes and abuse stay, and those of
-the orders that were asked about.
+A log is read in three passes, batch by batch; events of refunds, disputes and abuse, and those of the orders
+that were asked about, are laid down on the disk by month. Memory holds a month of them, and while the log is
+read the ids of requests.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from decisions.request import GoodsType
 from decisions.shanghai import MICROSECOND
-from features.errors import BadInput
-from features.events import SCHEMA
-from features.scan import Log, batches, open_log
+from features.scan import Log, open_log
+from features.stream import give_back
 
+from .disorder import refuse_disorder
+from .laid_down import ANSWERS, LaidDown, asking_of, events_of_orders, facts_in
+from .months import Month
 from .order_evidence import order_evidences
 from .requests import IN_TIME, between, request_table
 from .span import refuse_outside, span_of
-
-ANSWERS: Final = ("refund_granted", "refund_rejected", "refund_withdrawn")
-KINDS: Final = (
-    "refund_requested",
-    *ANSWERS,
-    "refund_found_shipped",
-    "dispute_opened",
-    "dispute_closed",
-    "abuse_confirmed",
-    "abuse_cleared",
-)
-"""The events that say what came of a request, and those that a standing or a ledger hears of."""
-COLUMNS: Final = tuple(
-    name for name in SCHEMA.names if name not in ("link_type", "link_value", "imputed", "line_count")
-)
-OF_ORDERS: Final = (
-    *("event_id", "buyer_id", "kind", "occurred_at", "recorded_at", "order_id", "goods_type", "amount_fen"),
-)
+from .spool import Spool, by_month
 
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """What a replay works on.
+    """What a replay works on; its rows wait on the disk, by month, until they are asked for.
 
     Attributes
     ----------
     log : Log
-    requests : pa.Table
-        `requests.SCHEMA` with `order_evidence.SCHEMA`, in the order in which they came.
-    facts : pa.Table
-        Events of `KINDS`, in the order in which they became known, all of the log.
-    orders : pa.Table
-        Events of the orders that were asked about.
+    months : tuple of Month
+        Those in which something was asked.
     incomplete, repeated : int
         Requests that could not be rebuilt, and events that asked again.
+    kinds : frozenset of str
+        Which of `KINDS` the log has.
+    says_who_answered : bool
+        Some answer tells whose it was.
+    asked_again : frozenset of str
+        Orders that are asked about more than once.
     first, last : datetime
         Of all events, when they became known.
     since, until : datetime
@@ -68,16 +56,56 @@ class History:
     """
 
     log: Log
-    requests: pa.Table
-    facts: pa.Table
-    orders: pa.Table
+    months: tuple[Month, ...]
     incomplete: int
     repeated: int
+    kinds: frozenset[str]
+    says_who_answered: bool
+    asked_again: frozenset[str]
     first: datetime
     last: datetime
     since: datetime
     until: datetime
     events: int
+    laid_down: LaidDown
+
+    @cached_property
+    def requests(self) -> pa.Table:
+        """All requests (`requests.SCHEMA` with `order_evidence.SCHEMA`), in the order in which they came.
+
+        They stay in memory from then on: for reports, not for replaying.
+        """
+        return self.laid_down.requests.all()
+
+    def requests_of(self, month: str) -> pa.Table:
+        """Give the requests of a month."""
+        return self.laid_down.requests.read(month)
+
+    def asked(self, columns: list[str]) -> pa.Table:
+        """Give some columns of all requests."""
+        return self.laid_down.requests.all(columns)
+
+    @property
+    def fact_months(self) -> list[str]:
+        """Months in which an event of `KINDS` became known."""
+        return self.laid_down.facts.months
+
+    def facts_of(self, month: str) -> pa.Table:
+        """Give the events of `KINDS` of a month, in the order in which they became known."""
+        return self.laid_down.facts.read(month).sort_by(IN_TIME)
+
+    def facts(self) -> Iterator[pa.Table]:
+        """Give them month by month; of a log that has none, one empty table."""
+        return map(self.facts_of, self.fact_months or [""])
+
+    @property
+    def order_months(self) -> list[str]:
+        """Months in which something was asked of an order."""
+        return self.laid_down.orders.months
+
+    def orders_of(self, month: str) -> pa.Table:
+        """Give the events of the orders that were asked about in a month."""
+        return self.laid_down.orders.read(month)
 
 
 def read_history(
@@ -105,58 +133,71 @@ def read_history(
     log = open_log(path)
     first, last = span_of(log)
     refuse_outside(log, first=first, last=last, since=since)
-    facts = _facts(log)
-    _refuse_disorder(log, facts)
-    asking = facts.filter(pc.equal(facts["kind"], "refund_requested"))
     past = last + MICROSECOND
     since, until = since or first, past if until is None else min(until, past)
-    asking = between(asking, since, until)
-    orders = _of_orders(log, asking["order_id"].unique())
-    asked = request_table(asking, orders, goods=goods)
-    known = order_evidences(asked.table, orders)
-    names = asked.table.column_names + known.column_names
-    requests = pa.table([*asked.table.columns, *known.columns], names)
+    down = LaidDown.new()
+    seen = _Seen()
+    down.facts.write(by_month(map(seen.told, facts_in(log))))
+    refuse_disorder(log, down.facts)
+
+    def asking(month: str) -> pa.Table:
+        return between(asking_of(down.facts.read(month)), since, until)
+
+    months = down.facts.months
+    down.orders.write(events_of_orders(log, {m: asking(m)["order_id"].unique() for m in months}))
+    down.requests.write((m, seen.asked(asking(m), down.orders.read(m), goods)) for m in months)
+    give_back()
     return History(
         log=log,
-        requests=requests,
-        facts=facts,
-        orders=orders,
-        incomplete=asked.incomplete,
-        repeated=asked.repeated,
+        months=tuple(_months(down.requests)),
+        incomplete=seen.incomplete,
+        repeated=seen.repeated,
+        kinds=frozenset(seen.kinds),
+        says_who_answered=seen.answerers,
+        asked_again=_more_than_once(down.requests.all(["order_id"])["order_id"]),
         first=first,
         last=last,
         since=since,
         until=until,
         events=log.rows,
+        laid_down=down,
     )
 
 
-def _facts(log: Log) -> pa.Table:
-    wanted = pa.array(KINDS)
-    kept = [batch.filter(pc.is_in(batch["kind"], value_set=wanted)) for batch in _plain(log, COLUMNS)]
-    return pa.concat_tables(kept).sort_by(IN_TIME)
+@dataclass
+class _Seen:
+    """What is counted while a log goes by."""
+
+    kinds: set[str] = field(default_factory=set)
+    answerers: bool = False
+    incomplete: int = 0
+    repeated: int = 0
+    cases: list[pa.Array] = field(default_factory=list)
+
+    def told(self, facts: pa.Table) -> pa.Table:
+        self.kinds.update(facts["kind"].unique().to_pylist())
+        who = facts.filter(pc.is_valid(facts["actor"]))["kind"]
+        self.answerers |= bool(pc.any(pc.is_in(who, value_set=pa.array(ANSWERS))).as_py())
+        return facts
+
+    def asked(self, asking: pa.Table, orders: pa.Table, goods: GoodsType | None) -> pa.Table:
+        """Rebuild a month's requests, with what was known of their orders."""
+        before = pa.concat_arrays([pa.array([], pa.string()), *self.cases])
+        made = request_table(asking, orders, goods=goods, before=before)
+        self.cases.append(asking["after_sale_id"].combine_chunks())
+        self.incomplete += made.incomplete
+        self.repeated += made.repeated
+        known = order_evidences(made.table, orders)
+        names = made.table.column_names + known.column_names
+        return pa.table([*made.table.columns, *known.columns], names)
 
 
-def _of_orders(log: Log, orders: pa.Array) -> pa.Table:
-    kept = [t.filter(pc.is_in(t["order_id"], value_set=orders)) for t in _plain(log, OF_ORDERS)]
-    return pa.concat_tables(kept)
+def _months(requests: Spool) -> Iterator[Month]:
+    start = 0
+    for month in requests.months:
+        yield Month(month, start, start := start + requests.rows(month))
 
 
-def _plain(log: Log, columns: tuple[str, ...]) -> Iterator[pa.Table]:
-    schema = pa.schema([SCHEMA.field(name).with_nullable(True) for name in columns])
-    for batch in batches(log, columns):
-        yield pa.Table.from_batches([batch]).cast(schema)
-
-
-def _refuse_disorder(log: Log, facts: pa.Table) -> None:
-    """Refuse a log that has answers before the questions: its times cannot be believed."""
-    asked = facts.filter(pc.equal(facts["kind"], "refund_requested"))
-    answers = facts.filter(pc.is_in(facts["kind"], value_set=pa.array(ANSWERS)))
-    at = pc.index_in(answers["after_sale_id"], value_set=asked["after_sale_id"], skip_nulls=True)
-    early = pc.fill_null(pc.less(answers["recorded_at"], asked["recorded_at"].take(at)), False)
-    if count := pc.sum(early).as_py():
-        case = answers.filter(early)["after_sale_id"][0].as_py()
-        raise BadInput(
-            f"{log.name}: events out of order: {count} answers became known before their refund was asked "
-            f"for, such as that of {case}; correct recorded_at"
-        )
+def _more_than_once(orders: pa.ChunkedArray) -> frozenset[str]:
+    counts = pc.value_counts(orders.combine_chunks())
+    return frozenset(counts.filter(pc.greater(counts.field("counts"), 1)).field("values").to_pylist())

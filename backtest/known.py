@@ -50,13 +50,16 @@ class Known(Protocol):
         """Read everybody's score at an instant."""
 
     def facts_before(self, turn: Turn, told: int) -> Sequence[Fact]:
-        """Give what a ledger is told before a request, after the first ``told``."""
+        """Give what a ledger is told before a request, after the first ``told`` of its month."""
 
     def losses_before(self, until: int, lost: int) -> Sequence[tuple[int, str]]:
         """Give when after-sales were found shipped before ``until``, after the first ``lost``."""
 
     def found_at(self, case: str) -> int | None:
         """Tell when an after-sale is found shipped, as far as is known: None if never."""
+
+    def refused_and_disputed(self, case: str) -> bool:
+        """Tell whether history refused an after-sale, or it was withdrawn, and a dispute followed."""
 
     def asked_again(self, order: str) -> bool:
         """Tell whether an order may be asked about more than once."""

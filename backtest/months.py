@@ -41,12 +41,16 @@ class Month:
         return begin_of(self.name)
 
 
-def months_of(requests: pa.Table) -> list[Month]:
-    """Cut requests, which are in order, into months; those without any are left out."""
-    names = requests["requested_at"].to_numpy().astype("datetime64[M]").astype(str)
-    found, start = np.unique(names, return_index=True)
-    stops = [*start[1:].tolist(), len(names)]
-    return [Month(str(n), a, b) for n, a, b in zip(found, start.tolist(), stops, strict=True)]
+def month_name(at: datetime) -> str:
+    """Name the month of an instant in UTC."""
+    return f"{at.year:04}-{at.month:02}"
+
+
+def months_from(first: datetime, last: datetime) -> list[str]:
+    """Name the months from that of one instant to that of another."""
+    count = 12 * (last.year - first.year) + last.month - first.month + 1
+    months = (first.year * 12 + first.month - 1 + n for n in range(count))
+    return [f"{month // 12:04}-{month % 12 + 1:02}" for month in months]
 
 
 def begin_of(month: str) -> datetime:
@@ -84,9 +88,15 @@ class Vectors:
 def turns_of(
     requests: pa.Table, vectors: Vectors, month: Month, *, score: BuyerScore
 ) -> Iterator[list[Turn]]:
-    """Make the turns of a month, some at a time: requests, evidence of orders, scored vectors."""
+    """Make the turns of a month, some at a time: requests, evidence of orders, scored vectors.
+
+    Parameters
+    ----------
+    requests : pa.Table
+        Those of the month.
+    """
     for start, piece in vectors.pieces(month.start, month.stop):
-        rows, places = requests.slice(start, len(piece)), range(start, start + len(piece))
+        rows, places = requests.slice(start - month.start, len(piece)), range(start, start + len(piece))
         buyers = buyer_evidences(piece, score=score)
         known = zip(places, as_requests(rows), as_evidences(rows), buyers, strict=True)
         yield list(starmap(Turn, known))

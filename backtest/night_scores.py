@@ -18,7 +18,7 @@ from features.catalog import CATALOG
 from features.history import pack
 from features.needs import needs_of
 from features.scan import Log, batches
-from features.stream import LEAST_MEMORY, RESERVED, compute_group, plan_job, rows_in_group
+from features.stream import compute_group, least_memory, plan_job, rows_in_group
 from models.buyer_score import BuyerScore
 from models.deciding.many import buyer_evidences
 from models.deciding.sweeping import Night
@@ -28,8 +28,8 @@ from .instants import instant
 
 Floats = npt.NDArray[np.float64]
 POINTS, P_ABUSE, COMPLETED, TENURE, ABUSE = range(5)
-BYTES_PER_ROW: Final = 32
-"""Of the log's rows, while its buyers are numbered."""
+MORE_MEMORY: Final = 1 << 30
+"""Beyond the least: fewer groups of buyers, each of which reads the log."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,8 @@ class NightScores:
                 "as_of": pa.array(nights[n], pa.timestamp("us", "UTC")),
             }
         )
-        least = max(LEAST_MEMORY, RESERVED + self._log.rows * BYTES_PER_ROW)
-        job = plan_job(self._log, spine, catalog=CATALOG, memory=least + LEAST_MEMORY)
+        memory = least_memory(self._log.rows)
+        job = plan_job(self._log, spine, catalog=CATALOG, memory=memory + MORE_MEMORY)
         for group in range(len(job.groups)):
             rows = rows_in_group(job, group)
             figures[n[rows], buyer[rows]] = figures_of(compute_group(job, group), score)

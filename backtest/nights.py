@@ -79,8 +79,17 @@ class Nights:
 
 
 def hear(book: Book, buyer_id: str, new: Sequence[Signal | None]) -> Heard:
-    """Put what is new beside a buyer's standing; it counts as heard."""
+    """Put what is new beside a buyer's standing; it counts as heard.
+
+    A dispute that followed a refusal says nothing where there was no refusal.
+    """
     if new:
         book.heard[buyer_id] = book.heard.get(buyer_id, 0) + len(new)
+        if book.undisputed:
+            new = [None if s is not None and _never_came(s, book) else s for s in new]
     standing = book.standings.get(buyer_id)
     return Heard(standing, new or None) if new or standing is not None else NOTHING_HEARD
+
+
+def _never_came(signal: Signal, book: Book) -> bool:
+    return signal.kind == "dispute_lost" and signal.reference in book.undisputed

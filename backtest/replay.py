@@ -13,14 +13,14 @@ import pyarrow as pa
 
 from decisions.policy import Policy
 from features.scan import Log
-from features.stream import feature_files
+from features.stream import feature_files, give_back, least_memory
 
 from .book import Book, read_book, write_book
 from .deciding import Loop
 from .happenings import Happenings
 from .history import History
 from .instants import micros
-from .months import Month, Vectors, months_of, turns_of
+from .months import Month, Vectors, turns_of
 from .nights import Moves, Nights, Scorer
 from .parts import END, as_table, write_moves, write_part
 
@@ -62,15 +62,22 @@ class Run:
     @property
     def months(self) -> list[Month]:
         """The months in which something was asked."""
-        return months_of(self.history.requests)
+        return list(self.history.months)
 
 
 def compute_features(log: Path | Log, history: History, out: Path, *, memory: int | None = None) -> Path:
-    """Compute the vector of every request into the run's folder, once; buyers group by group."""
+    """Compute the vector of every request into the run's folder, once; buyers group by group.
+
+    Parameters
+    ----------
+    memory : int, optional
+        Bytes, by default the least that `features.stream` takes for the log.
+    """
     path = out / FEATURES
     if not path.exists():
-        spine = history.requests.select(["buyer_id", "requested_at"]).rename_columns(["buyer_id", "as_of"])
-        feature_files(log, spine, path, memory=memory)
+        spine = history.asked(["buyer_id", "requested_at"]).rename_columns(["buyer_id", "as_of"])
+        feature_files(log, spine, path, memory=memory or least_memory(history.events))
+        give_back()
     return path
 
 
@@ -83,6 +90,9 @@ def replay(run: Run, models: Models, *, on_month: OnMonth = lambda *_: None) -> 
     vectors = Vectors(run.out / FEATURES)
     loops = {p.version: Loop(p, happenings, read_book(run.folder(p) / "state.msgpack")) for p in run.policies}
     months = run.months
+    for loop in loops.values():
+        if months and not loop.book.after:
+            loop.tell_rest(happenings.facts_between(0, micros(months[0].begins), {}))
     ends = [*(micros(month.begins) for month in months[1:]), micros(run.history.last) + 1]
     for month, end in zip(months, ends, strict=True):
         open_ = [p for p in run.policies if loops[p.version].book.after < month.name]
@@ -92,11 +102,13 @@ def replay(run: Run, models: Models, *, on_month: OnMonth = lambda *_: None) -> 
         rows: list[list[pa.Table]] = [[] for _ in open_]
         moves: list[Moves] = [[] for _ in open_]
         with _without_collecting():
-            for turns in turns_of(run.history.requests, vectors, month, score=model.score):
+            for turns in turns_of(run.history.requests_of(month.name), vectors, month, score=model.score):
                 for policy, decided, made in zip(open_, rows, moves, strict=True):
                     decided.append(as_table(loops[policy.version].decide(turns, model, made)))
         for policy, decided, made in zip(open_, rows, moves, strict=True):
-            loops[policy.version].pass_nights(end, model, made)
+            loop = loops[policy.version]
+            loop.pass_nights(end, model, made)
+            loop.tell_rest(happenings.facts_between(micros(month.begins), end, loop.book.told))
             book = loops[policy.version].book
             decisions = pa.concat_tables(decided)
             write_part(run.folder(policy), month.name, decisions, made)

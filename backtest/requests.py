@@ -79,7 +79,13 @@ def between(events: pa.Table, since: datetime, until: datetime) -> pa.Table:
     return events.filter(in_time).sort_by(IN_TIME)
 
 
-def request_table(asking: pa.Table, events: pa.Table, *, goods: GoodsType | None = None) -> Asked:
+def request_table(
+    asking: pa.Table,
+    events: pa.Table,
+    *,
+    goods: GoodsType | None = None,
+    before: pa.Array | None = None,
+) -> Asked:
     """Rebuild requests from the events that ask and those of their orders.
 
     The merchant back end's answer is what the log had recorded by then: ``shipped`` once the tracking number
@@ -93,8 +99,12 @@ def request_table(asking: pa.Table, events: pa.Table, *, goods: GoodsType | None
         At least all `order_paid` and `order_shipped` events of their orders.
     goods : str, optional
         What orders hold of which the log does not say it.
+    before : pa.Array, optional
+        After-sales that were asked for already: to ask for them is to ask again.
     """
     first = _is_first(asking["after_sale_id"])
+    if before is not None:
+        first &= ~pc.is_in(asking["after_sale_id"], value_set=before).to_numpy()
     paid, shipped = (_first_of_orders(events, kind) for kind in ("order_paid", "order_shipped"))
     at, left = (pc.index_in(asking["order_id"], value_set=t["order_id"]) for t in (paid, shipped))
     of_payment = {name: paid[name].take(at) for name in ("goods_type", "amount_fen", "occurred_at")}

@@ -27,6 +27,8 @@ FIGURES: Final = (
     ("loss_rate", "… per automatically refunded yuan", "share"),
     ("worst_loss_rate", "… in the worst case", "share"),
     ("differs", "requests decided otherwise than in history", "count"),
+    ("contradicted", "… refunded at once where history refused, or the buyer withdrew", "count"),
+    ("not_asked", "… about an order after such a refund: perhaps never asked", "count"),
     ("unknown", "requests whose loss is not known", "count"),
     ("revoked", "buyers revoked", "count"),
     ("revoked_by_rules", "… by the policy's own rules", "count"),

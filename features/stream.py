@@ -155,11 +155,11 @@ def plan_job(path: Path | Log, spine: Asked, *, catalog: Catalog, memory: int | 
     """Check the input, take the census and cut the buyers into groups that fit."""
     asked = spine if isinstance(spine, datetime) else checked_spine(spine)
     log, needs = open_log(path), needs_of(catalog.plan)
-    least = max(LEAST_MEMORY, RESERVED + log.rows * _CENSUS_BYTES_PER_ROW)
+    least = least_memory(log.rows)
     if memory is not None and memory < least:
         raise BadInput(f"{memory / MIB:,.0f} MiB of memory are too few; give at least {least // MIB} MiB")
     census = take_census(log, needs=needs)
-    _give_back()
+    give_back()
     keys = spine_of(census.buyer_ids.sort(), asked) if isinstance(asked, datetime) else asked
     index = pc.index_in(keys["buyer_id"], value_set=census.buyer_ids)
     buyer = pc.fill_null(index, len(census.buyer_ids)).to_numpy().astype(np.int64)
@@ -172,11 +172,16 @@ def plan_job(path: Path | Log, spine: Asked, *, catalog: Catalog, memory: int | 
     return Job(log, census, keys, buyer, as_of, catalog, _groups(cost, room))
 
 
+def least_memory(rows: int) -> int:
+    """Give the bytes that the process needs at least for a log of so many rows."""
+    return max(LEAST_MEMORY, RESERVED + rows * _CENSUS_BYTES_PER_ROW)
+
+
 def compute_group(job: Job, group: int) -> npt.NDArray[np.float64]:
     """Return the feature rows of one group of buyers, in the spine's order."""
     low, high = job.groups[group]
     offsets, events = _histories(job, low, high)
-    _give_back()
+    give_back()
     rows = rows_in_group(job, group)
     return evaluate_rows(offsets, events, job.buyer[rows] - low, job.as_of[rows], catalog=job.catalog)
 
@@ -212,7 +217,7 @@ def _histories(job: Job, low: int, high: int) -> tuple[Ints, npt.NDArray[np.void
         raise found.named(census.buyer_ids[low + found.buyer].as_py()) from None
 
 
-def _give_back() -> None:
+def give_back() -> None:
     """Return freed memory to the system: two allocators keep it otherwise, and the peak is promised."""
     pa.default_memory_pool().release_unused()
     with suppress(AttributeError, OSError):

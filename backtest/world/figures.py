@@ -21,7 +21,10 @@ OWN: Final = (
     *("new_accounts", "new_before", "new_auto_fen", "abuser_before"),
 )
 """What only a lived market tells."""
-ABSENT: Final = ("reviews_saved", "hours_saved", "reviews_added", "disputes_avoided", "differs")
+ABSENT: Final = (
+    *("reviews_saved", "hours_saved", "reviews_added", "disputes_avoided", "differs"),
+    *("contradicted", "not_asked"),
+)
 """What compares with another history: there is none."""
 _TOTALS: Final = tuple(name for name in (*TOTALS, *TOTALS_OF_TRUTH, *OWN) if name not in ABSENT)
 

@@ -18,9 +18,9 @@ from models.deciding.sweeping import PeerVerdict
 
 from ..columns import micros_of
 from ..facts import SIGNALS, ledger_facts, signals
-from ..history import ANSWERS, KINDS
 from ..instants import micros
 from ..known import Answered, Turn
+from ..laid_down import ANSWERS, KINDS
 from ..links import Links, of_links
 from ..night_scores import Reads, reads_at
 from ..shop_figures import WINDOW_US, ShopEvents, of_shops
@@ -125,6 +125,10 @@ class Hearing:
     def found_at(self, case: str) -> int | None:
         """See `known.Known`: whether a parcel is found is not known before it is."""
         return NEVER
+
+    def refused_and_disputed(self, case: str) -> bool:
+        """See `known.Known`: nobody refuses what was refunded at once."""
+        return False
 
     def asked_again(self, order: str) -> bool:
         """See `known.Known`: any may be."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
@@ -110,6 +111,7 @@ def test_who_never_asks_again_is_moved_on_at_the_end(run: Run, model: LoadedMode
     replay(run, Fixed(model))
     moves = read_moves(run.folder(NOTICE), [m.name for m in run.months], ["buyer_id", "to_state"]).to_pylist()
     revoked = {row["buyer_id"] for row in moves if row["to_state"] == "revoked"}
-    confirmed = run.history.facts.filter(pc.equal(run.history.facts["kind"], "abuse_confirmed"))
+    facts = pa.concat_tables(run.history.facts())
+    confirmed = facts.filter(pc.equal(facts["kind"], "abuse_confirmed"))
     assert revoked == set(confirmed["buyer_id"].to_pylist())
     assert len(revoked) > 3
