@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help install demo serve test check format marketplace-page clean bench bench-backtest bench-features bench-online bench-quality bench-serving bench-spark
+.PHONY: help install demo serve test check format marketplace-page clean bench bench-backtest bench-features bench-online bench-quality bench-serving bench-spark bench-workers
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -47,7 +47,7 @@ format: $(STAMP) ## Put code and generated pages in order
 marketplace-page: $(STAMP) ## Draw the page on the simulated marketplace again (RETAIL=FILE of Online Retail II)
 	$(BIN)/python -m backtest.calibration $(RETAIL)
 
-bench: bench-features bench-online bench-serving bench-spark bench-backtest bench-quality ## All benchmarks, one after the other (hours)
+bench: bench-features bench-online bench-serving bench-workers bench-spark bench-backtest bench-quality ## All benchmarks, one after the other (hours)
 
 bench-features: $(STAMP) ## Time and memory of the batch features beside the others (BENCH_QUICK=1: two minutes)
 	$(BIN)/python -m benchmarks.features
@@ -64,6 +64,9 @@ bench-quality: $(STAMP) ## Our score beside simple methods, AutoML and an oracle
 
 bench-serving: $(STAMP) ## The service beside constants, the naive way and MLflow's server (BENCH_QUICK=1: a minute)
 	$(BIN)/python -m benchmarks.serving
+
+bench-workers: $(STAMP) ## One worker of the service beside two (BENCH_QUICK=1: a minute)
+	$(BIN)/python -m benchmarks.serving_workers
 
 bench-backtest: $(STAMP) ## Events and decisions a second of simulation and replay (BENCH_QUICK=1: a minute)
 	$(BIN)/python -m benchmarks.backtest
