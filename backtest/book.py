@@ -54,8 +54,9 @@ class Book:
         By order, of those that are asked about more than once.
     refunded : dict
         By after-sale that is to be found shipped: its shop and fen, once refunded automatically.
-    undisputed : set
-        After-sales refunded automatically of which history has a refusal and a dispute: neither came.
+    undisputed : dict
+        After-sales refunded automatically of which history has a refusal and a dispute: neither came. Keys
+        alone: a set would be written in another order by every process.
     """
 
     after: str = ""
@@ -70,7 +71,7 @@ class Book:
     lost: int = 0
     grants: dict[str, list[Grant]] = field(default_factory=dict)
     refunded: dict[str, tuple[str, int]] = field(default_factory=dict)
-    undisputed: set[str] = field(default_factory=set)
+    undisputed: dict[str, None] = field(default_factory=dict)
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode

@@ -132,7 +132,7 @@ class Loop:
     def _granted(self, request: RefundRequest) -> None:
         order, case, fen = request.order, request.after_sale_id, request.refund_amount_fen
         if self.happenings.refused_and_disputed(case):
-            self.book.undisputed.add(case)
+            self.book.undisputed[case] = None
         if self.happenings.asked_again(order.order_id):
             grant = Grant(case, request.buyer_id, fen, order.paid_amount_fen)
             self.book.grants.setdefault(order.order_id, []).append(grant)

@@ -80,6 +80,8 @@ class ShopEvents:
 
     def measured(self, now: int) -> dict[str, ShopEvidence]:
         """Measure every shop of which an order was paid in the window before an instant."""
+        if not self.shops:
+            return {}
         seen = slice(*np.searchsorted(self.recorded, (now - WINDOW_US, now), side="left").tolist())
         kind, occurred = self.kind[seen], self.occurred[seen]
         order = np.unique(self.order[seen], return_inverse=True)[1]

@@ -36,6 +36,12 @@ def test_a_replay_measures_shops_as_the_slow_definition_does(seed: int) -> None:
     assert in_memory(rows, NOW) == measured(rows, NOW)
 
 
+def test_where_no_shop_was_seen_yet_none_is_measured() -> None:
+    rows = some_log(1, NOW)
+    assert ShopEvents.of(of_shops(table(rows)).slice(0, 0)).measured(micros(NOW)) == {}
+    assert in_memory([row | {"shop_id": None} for row in rows], NOW) == {}
+
+
 def test_the_logs_drawn_meet_every_figure_known_and_not_known() -> None:
     found = [one for seed in range(40) for one in measured(some_log(seed, NOW), NOW).values()]
     for name in ("late_ship_rate", "tracking_lag_p90_hours", "dispute_rate"):
