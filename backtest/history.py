@@ -8,13 +8,12 @@ read the ids of requests.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from decisions.request import GoodsType
 from decisions.shanghai import MICROSECOND
@@ -22,10 +21,10 @@ from features.scan import Log, open_log
 from features.stream import give_back
 
 from .disorder import refuse_disorder
-from .laid_down import ANSWERS, LaidDown, asking_of, events_of_orders, facts_in
+from .laid_down import LaidDown, asking_of, events_of_orders, facts_in
 from .months import Month
-from .order_evidence import order_evidences
-from .requests import IN_TIME, between, request_table
+from .requests import IN_TIME, between
+from .seen import Seen, asked_again, more_than_once
 from .span import refuse_outside, span_of
 from .spool import Spool, by_month
 
@@ -40,7 +39,7 @@ class History:
     months : tuple of Month
         Those in which something was asked.
     incomplete, repeated : int
-        Requests that could not be rebuilt, and events that asked again.
+        Requests that could not be rebuilt, and events that asked again for what could, whenever that was.
     kinds : frozenset of str
         Which of `KINDS` the log has.
     says_who_answered : bool
@@ -135,15 +134,15 @@ def read_history(
     refuse_outside(log, first=first, last=last, since=since)
     past = last + MICROSECOND
     since, until = since or first, past if until is None else min(until, past)
-    down = LaidDown.new()
-    seen = _Seen()
+    down, seen = LaidDown.new(), Seen(since)
     down.facts.write(by_month(map(seen.told, facts_in(log))))
     refuse_disorder(log, down.facts)
+    months = down.facts.months
+    seen.again = asked_again(map(down.facts.read, months), until)
 
     def asking(month: str) -> pa.Table:
-        return between(asking_of(down.facts.read(month)), since, until)
+        return seen.counting(between(asking_of(down.facts.read(month)), None, until))
 
-    months = down.facts.months
     down.orders.write(events_of_orders(log, {m: asking(m)["order_id"].unique() for m in months}))
     down.requests.write((m, seen.asked(asking(m), down.orders.read(m), goods)) for m in months)
     give_back()
@@ -154,7 +153,7 @@ def read_history(
         repeated=seen.repeated,
         kinds=frozenset(seen.kinds),
         says_who_answered=seen.answerers,
-        asked_again=_more_than_once(down.requests.all(["order_id"])["order_id"]),
+        asked_again=frozenset(more_than_once(down.requests.all(["order_id"])["order_id"]).to_pylist()),
         first=first,
         last=last,
         since=since,
@@ -164,40 +163,7 @@ def read_history(
     )
 
 
-@dataclass
-class _Seen:
-    """What is counted while a log goes by."""
-
-    kinds: set[str] = field(default_factory=set)
-    answerers: bool = False
-    incomplete: int = 0
-    repeated: int = 0
-    cases: list[pa.Array] = field(default_factory=list)
-
-    def told(self, facts: pa.Table) -> pa.Table:
-        self.kinds.update(facts["kind"].unique().to_pylist())
-        who = facts.filter(pc.is_valid(facts["actor"]))["kind"]
-        self.answerers |= bool(pc.any(pc.is_in(who, value_set=pa.array(ANSWERS))).as_py())
-        return facts
-
-    def asked(self, asking: pa.Table, orders: pa.Table, goods: GoodsType | None) -> pa.Table:
-        """Rebuild a month's requests, with what was known of their orders."""
-        before = pa.concat_arrays([pa.array([], pa.string()), *self.cases])
-        made = request_table(asking, orders, goods=goods, before=before)
-        self.cases.append(asking["after_sale_id"].combine_chunks())
-        self.incomplete += made.incomplete
-        self.repeated += made.repeated
-        known = order_evidences(made.table, orders)
-        names = made.table.column_names + known.column_names
-        return pa.table([*made.table.columns, *known.columns], names)
-
-
 def _months(requests: Spool) -> Iterator[Month]:
     start = 0
     for month in requests.months:
         yield Month(month, start, start := start + requests.rows(month))
-
-
-def _more_than_once(orders: pa.ChunkedArray) -> frozenset[str]:
-    counts = pc.value_counts(orders.combine_chunks())
-    return frozenset(counts.filter(pc.greater(counts.field("counts"), 1)).field("values").to_pylist())

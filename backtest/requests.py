@@ -48,7 +48,7 @@ class Requests:
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """The same as a table (`SCHEMA`); ``repeated`` are events that ask again for an after-sale."""
+    """The same as a table (`SCHEMA`); ``repeated`` are whole requests of after-sales that had one before."""
 
     table: pa.Table
     incomplete: int
@@ -56,7 +56,7 @@ class Asked:
 
 
 def refund_requests(events: pa.Table, *, since: datetime, until: datetime) -> Requests:
-    """Rebuild the requests that became known in ``[since, until)``.
+    """Rebuild the requests that became known in ``[since, until)``; what was asked before is repeated there.
 
     Parameters
     ----------
@@ -64,18 +64,18 @@ def refund_requests(events: pa.Table, *, since: datetime, until: datetime) -> Re
         Columns of `features.events.SCHEMA`.
     """
     asking = events.filter(pc.equal(events["kind"], "refund_requested"))
-    asking = between(asking, since, until)
-    found = request_table(asking, events)
+    earlier = request_table(between(asking, None, since), events)
+    before = earlier.table["after_sale_id"].combine_chunks()
+    found = request_table(between(asking, since, until), events, before=before)
     return Requests(items=tuple(as_requests(found.table)), incomplete=found.incomplete + found.repeated)
 
 
-def between(events: pa.Table, since: datetime, until: datetime) -> pa.Table:
+def between(events: pa.Table, since: datetime | None, until: datetime) -> pa.Table:
     """Keep what was recorded in ``[since, until)``, in the order in which it became known."""
     recorded = events["recorded_at"]
-    in_time = pc.and_(
-        pc.greater_equal(recorded, pa.scalar(since, TIMESTAMP)),
-        pc.less(recorded, pa.scalar(until, TIMESTAMP)),
-    )
+    in_time = pc.less(recorded, pa.scalar(until, TIMESTAMP))
+    if since is not None:
+        in_time = pc.and_(in_time, pc.greater_equal(recorded, pa.scalar(since, TIMESTAMP)))
     return events.filter(in_time).sort_by(IN_TIME)
 
 
@@ -89,7 +89,8 @@ def request_table(
     """Rebuild requests from the events that ask and those of their orders.
 
     The merchant back end's answer is what the log had recorded by then: ``shipped`` once the tracking number
-    was entered. A request without its order's payment, goods type, shop or amount is incomplete.
+    was entered. A request without its order's payment, goods type, shop or amount is incomplete: the service
+    would refuse to read it, so the first one of an after-sale that is whole is the one to decide.
 
     Parameters
     ----------
@@ -100,11 +101,8 @@ def request_table(
     goods : str, optional
         What orders hold of which the log does not say it.
     before : pa.Array, optional
-        After-sales that were asked for already: to ask for them is to ask again.
+        After-sales whose request was rebuilt already: to ask for them is to ask again.
     """
-    first = _is_first(asking["after_sale_id"])
-    if before is not None:
-        first &= ~pc.is_in(asking["after_sale_id"], value_set=before).to_numpy()
     paid, shipped = (_first_of_orders(events, kind) for kind in ("order_paid", "order_shipped"))
     at, left = (pc.index_in(asking["order_id"], value_set=t["order_id"]) for t in (paid, shipped))
     of_payment = {name: paid[name].take(at) for name in ("goods_type", "amount_fen", "occurred_at")}
@@ -132,9 +130,12 @@ def request_table(
         },
         schema=SCHEMA,
     )
-    whole = _is_whole(table)
-    kept = table.filter(pa.array(whole & first))
-    return Asked(table=kept, incomplete=int((~whole).sum()), repeated=int((whole & ~first).sum()))
+    whole = table.filter(pa.array(_is_whole(table)))
+    new = _is_first(whole["after_sale_id"])
+    if before is not None:
+        new &= ~pc.is_in(whole["after_sale_id"], value_set=before).to_numpy()
+    incomplete, repeated = len(table) - len(whole), len(whole) - int(new.sum())
+    return Asked(table=whole.filter(pa.array(new)), incomplete=incomplete, repeated=repeated)
 
 
 def _is_first(after_sales: pa.ChunkedArray) -> np.ndarray:

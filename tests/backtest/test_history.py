@@ -3,10 +3,13 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from backtest.history import History, read_history
 from backtest.marketplace import Market
@@ -64,6 +67,64 @@ def test_an_after_sale_that_is_asked_twice_is_decided_once(tmp_path: Path) -> No
     again = case(1)[1] | {"event_id": "again", "recorded_at": START + 2 * DAY}
     history = read([*case(1), again, *END], tmp_path)
     assert (len(history.requests), history.repeated, history.incomplete) == (1, 1, 0)
+
+
+Asking = tuple[int, bool]
+"""On which day, and whether it says all that a decision needs."""
+
+
+def asked(number: int, *askings: Asking) -> list[dict[str, Any]]:
+    """An order and what asks for its after-sale, a day after the other, whole or without its amount."""
+    paid, first = case(number)
+    again = (
+        {"event_id": f"{number}-{n}", "recorded_at": START + day * DAY} for n, (day, _) in enumerate(askings)
+    )
+    whole = (first["amount_fen"] if is_whole else None for _, is_whole in askings)
+    paid["occurred_at"] = paid["recorded_at"] = first["occurred_at"] = START
+    return [paid, *(first | new | {"amount_fen": fen} for new, fen in zip(again, whole, strict=True))]
+
+
+def sent_to_the_service(
+    askings: list[tuple[str, Asking]], *, since: int
+) -> tuple[list[tuple[str, int]], int]:
+    """Send all of a history in time: what is not whole is refused unread, what is known is answered again."""
+    decided: dict[str, int] = {}
+    repeated = 0
+    for name, (day, is_whole) in sorted(askings, key=lambda asking: asking[1][0]):
+        if is_whole:
+            repeated += name in decided and day >= since
+            decided.setdefault(name, day)
+    return sorted((name, day) for name, day in decided.items() if day >= since), repeated
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    days=st.lists(st.integers(1, 50), min_size=1, max_size=6, unique=True),
+    of=st.lists(st.tuples(st.integers(1, 2), st.booleans()), min_size=6, max_size=6),
+    since=st.integers(0, 50),
+)
+@example(days=[5, 9], of=[(1, False), (1, True)] * 3, since=0)
+@example(days=[5, 40], of=[(1, False), (1, True)] * 3, since=0)
+@example(days=[5, 40], of=[(1, True), (1, True)] * 3, since=6)
+@example(days=[5, 40], of=[(1, True), (1, True)] * 3, since=5)
+@example(days=[5, 40, 41], of=[(1, False), (1, True)] * 3, since=40)
+def test_the_first_whole_asking_is_decided_as_the_service_would(
+    days: list[int], of: list[tuple[int, bool]], since: int
+) -> None:
+    askings = [(number, (day, is_whole)) for day, (number, is_whole) in zip(days, of, strict=False)]
+    rows = [row for n in (1, 2) for row in asked(n, *(a for number, a in askings if number == n))]
+    with TemporaryDirectory() as folder:
+        write_log(table([*rows, *END]), Path(folder))
+        history = read_history(Path(folder), since=START + since * DAY)
+    found = history.requests
+    at = [(when - START) // DAY for when in found["requested_at"].to_pylist()]
+    named = [(f"a{number}", asking) for number, asking in askings]
+    decided, repeated = sent_to_the_service(named, since=since)
+    assert sorted(zip(found["after_sale_id"].to_pylist(), at, strict=True)) == decided
+    assert history.repeated == repeated
+    assert history.incomplete == sum(day >= since and not whole for _, (day, whole) in askings)
+    sent = refund_requests(table(rows), since=START + since * DAY, until=END[0]["recorded_at"])
+    assert tuple(as_requests(found)) == sent.items
 
 
 def test_a_request_whose_order_was_never_paid_is_counted_as_incomplete(tmp_path: Path) -> None:
