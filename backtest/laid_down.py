@@ -11,10 +11,11 @@ import pyarrow.compute as pc
 
 from features.events import SCHEMA
 from features.scan import Log, batches
+from features.scratch import Scratch
 
 from .order_evidence import SCHEMA as EVIDENCE
 from .requests import SCHEMA as REQUESTS
-from .spool import Folder, Spool, by_month
+from .spool import Spool, by_month
 
 REFUSALS: Final = ("refund_rejected", "refund_withdrawn")
 ANSWERS: Final = ("refund_granted", *REFUSALS)
@@ -40,7 +41,7 @@ OF_ORDERS: Final = (
 class LaidDown:
     """The rows of a history on the disk."""
 
-    folder: Folder
+    folder: Scratch
     facts: Spool
     orders: Spool
     requests: Spool
@@ -48,7 +49,7 @@ class LaidDown:
     @classmethod
     def new(cls) -> LaidDown:
         """Begin with none."""
-        folder, requests = Folder(), pa.schema([*REQUESTS, *EVIDENCE])
+        folder, requests = Scratch(), pa.schema([*REQUESTS, *EVIDENCE])
         return cls(
             folder,
             Spool(folder, "facts", plain_schema(COLUMNS)),

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import weakref
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.ipc as ipc
 
+from features.scratch import Scratch
+
 _OPTIONS: Final = ipc.IpcWriteOptions(compression="lz4")
-
-
-class Folder:
-    """A folder among the temporary files that goes when nobody holds it any more."""
-
-    def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="buyer-tier-replay-"))
-        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
 
 class Spool:
@@ -29,13 +19,13 @@ class Spool:
 
     Parameters
     ----------
-    folder : Folder
+    folder : Scratch
     name : str
         Of its files in the folder.
     schema : pa.Schema
     """
 
-    def __init__(self, folder: Folder, name: str, schema: pa.Schema) -> None:
+    def __init__(self, folder: Scratch, name: str, schema: pa.Schema) -> None:
         self._folder, self._name, self._schema = folder, name, schema
         self._rows: dict[str, int] = {}
 

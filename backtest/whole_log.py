@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from features.log import is_checked_whole, read_log, write_log
 from features.scan import Log, open_log
+from features.scratch import Scratch
 
 
 @contextmanager
@@ -24,9 +23,9 @@ def as_parquet(path: Path) -> Iterator[Log]:
     if not is_checked_whole(path):
         yield open_log(path)
         return
-    folder = Path(tempfile.mkdtemp(prefix="buyer-tier-backtest-"))
+    copy = Scratch()
     try:
-        write_log(read_log(path), folder)
-        yield open_log(folder)
+        write_log(read_log(path), copy.path)
+        yield open_log(copy.path)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        copy.remove()

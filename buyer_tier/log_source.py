@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +11,7 @@ from urllib.parse import urlsplit
 
 from features.errors import BadInput
 from features.parts import EVENTS_FILE
+from features.scratch import Scratch
 
 POSTGRESQL: Final = ("postgresql", "postgres")
 
@@ -35,14 +34,14 @@ def local_log(events: str) -> Iterator[Path]:
     if "://" not in events:
         yield Path(events)
         return
-    folder = Path(tempfile.mkdtemp(prefix="buyer-tier-events-"))
+    copy = Scratch()
     try:
-        yield _fetched(events, folder)
+        yield _fetched(events, copy.path)
     except BadInput as error:  # the reader knows the URL, not our copy
-        error.args = tuple(str(arg).replace(str(folder), shown(events)) for arg in error.args)
+        error.args = tuple(str(arg).replace(str(copy.path), shown(events)) for arg in error.args)
         raise
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        copy.remove()
 
 
 def _fetched(events: str, folder: Path) -> Path:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import tempfile
 from collections import defaultdict
 from datetime import timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
@@ -113,7 +116,7 @@ def test_the_first_whole_asking_is_decided_as_the_service_would(
 ) -> None:
     askings = [(number, (day, is_whole)) for day, (number, is_whole) in zip(days, of, strict=False)]
     rows = [row for n in (1, 2) for row in asked(n, *(a for number, a in askings if number == n))]
-    with TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
         write_log(table([*rows, *END]), Path(folder))
         history = read_history(Path(folder), since=START + since * DAY)
     found = history.requests
@@ -168,3 +171,18 @@ def test_goods_that_the_log_does_not_name_are_those_that_the_user_states(tmp_pat
     found = read_history(tmp_path, goods="physical").requests
     assert found["goods_type"].to_pylist() == ["physical"]
     assert isinstance(found, pa.Table)
+
+
+def test_what_a_killed_run_laid_down_goes_with_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    write_log(table([*case(1), *END]), tmp_path / "log")
+    run = "import sys, os, signal; from pathlib import Path; from backtest.history import read_history; "
+    run += "read = read_history(Path(sys.argv[1])); os.kill(os.getpid(), signal.SIGKILL)"
+    killed = subprocess.run([sys.executable, "-c", run, tmp_path / "log"], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = tmp_path.glob("buyer-tier-*")
+    history = read_history(tmp_path / "log")
+    assert list(tmp_path.glob("buyer-tier-*")) == [history.laid_down.folder.path] != [left]

@@ -117,10 +117,9 @@ def test_a_bad_log_behind_a_url_is_named_by_the_url(bucket: fsspec.AbstractFileS
 
 
 TERMINATED = """
-import os, signal, sys
+import os, signal, sys, tempfile
 from pathlib import Path
 from buyer_tier import cli
-from buyer_tier.log_source import tempfile
 from features.files import replacing
 
 def app():
