@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -18,7 +19,7 @@ from decisions.policy_file import content_id
 from features.catalog import CATALOG
 from features.content import fingerprints_before
 from features.errors import BadInput
-from features.files import claimed, replacing
+from features.files import LOCK, claimed, replacing
 from features.scan import Log
 from models.policy_files import read_policy
 
@@ -85,13 +86,21 @@ def policies_of(policies: Sequence[Policy]) -> dict[str, str]:
 def recorded(out: Path, inputs: Inputs) -> Iterator[None]:
     """Claim a run's folder and write the inputs down; refused before anything is decided, it is free again.
 
+    A folder that is another's stays as it was.
+
     Raises
     ------
     BadInput
         Another run is writing there; the folder holds something else.
     """
+    known = os.path.exists(out / LOCK)
     with claimed(out, result=out):
-        _begin(out, inputs)
+        try:
+            _begin(out, inputs)
+        except BadInput:
+            if not known:
+                (out / LOCK).unlink(missing_ok=True)
+            raise
         try:
             yield
         except BadInput:
@@ -117,7 +126,7 @@ def _begin(out: Path, inputs: Inputs) -> None:
 
 def _undo(out: Path) -> None:
     """Take back what a run makes before it decides, and the folder if nothing else is in it."""
-    for name in (FILE, "features.parquet", ".lock"):
+    for name in (FILE, "features.parquet", LOCK):
         (out / name).unlink(missing_ok=True)
     shutil.rmtree(out / "models", ignore_errors=True)
     with suppress(OSError):
@@ -132,8 +141,9 @@ def leaves_cut_off(policies: Sequence[Policy]) -> bool:
 def _read(path: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{path}: is not the record of a backtest ({error}); remove the folder") from None
+        found["log"]  # of every run
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise BadInput(f"{path}: is not the record of a backtest ({error}); name another folder") from None
     return found
 
 

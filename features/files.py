@@ -8,10 +8,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from filelock import FileLock, Timeout
 
 from features.errors import BadInput
+
+LOCK: Final = ".lock"
+"""The file of a claimed folder that its run holds."""
 
 
 @contextmanager
@@ -62,7 +66,7 @@ def claimed(folder: Path, *, result: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock", timeout=0, is_singleton=True)
+        lock = FileLock(folder / LOCK, timeout=0, is_singleton=True)
         lock.acquire()
     except Timeout:
         raise BadInput(f"{result}: another run is writing to it; wait for it") from None

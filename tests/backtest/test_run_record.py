@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -51,3 +53,24 @@ def test_another_runs_folder_is_left_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="other inputs \\(log\\)"), recorded(tmp_path, other):
         pass
     assert (tmp_path / "features.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("letter.txt", "dear", "something else than a backtest"),
+        (FILE, "{}", "not the record of a backtest"),
+        (FILE, "[1]", "not the record of a backtest"),
+        (FILE, "no json", "not the record of a backtest"),
+        (FILE, json.dumps(asdict(INPUTS) | {"log": "other"}), "other inputs"),
+    ],
+)
+@pytest.mark.parametrize("hidden", [(), (".lock",), (".git",)])
+def test_nothing_is_left_in_a_folder_that_is_anothers(
+    tmp_path: Path, name: str, text: str, said: str, hidden: tuple[str, ...]
+) -> None:
+    for file in (name, *hidden):
+        (tmp_path / file).write_text(text)
+    with pytest.raises(BadInput, match=said), recorded(tmp_path, INPUTS):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {name, *hidden}
