@@ -17,7 +17,7 @@ from .request import GoodsType, RefundType, ShippingStatus
 from .scope_rules import kill_switch, scope, shop_quality
 from .shanghai import written
 from .standing import WITHOUT_REFUNDS, State
-from .tiers import quality_edge
+from .tiers import lacks_only_a_payment, quality_edge
 
 Rule = Callable[[Case], Verdict]
 
@@ -119,6 +119,8 @@ def _edge(edge: float | None, had_it: bool) -> str:
 
 
 def _too_little_history(case: Case) -> str:
+    if lacks_only_a_payment(case.buyer, case.policy):
+        return "not enough history: nothing that the buyer paid is known"
     return (
         f"not enough history: {case.buyer.completed_orders} completed orders "
         f"over {case.buyer.tenure_days or 0:.0f} days, must be at least "

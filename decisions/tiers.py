@@ -66,5 +66,11 @@ def has_enough_history(buyer: BuyerEvidence, policy: Policy) -> bool:
     )
 
 
+def lacks_only_a_payment(buyer: BuyerEvidence, policy: Policy) -> bool:
+    """Tell whether a buyer is new only because nothing paid is known, any history being enough."""
+    enough = buyer.completed_orders >= policy.min_completed_orders and policy.min_tenure_days == 0.0
+    return enough and buyer.tenure_days is None
+
+
 def _name(version: str) -> str:
     return version.partition("+")[0]

@@ -19,7 +19,7 @@ from decisions.case import Verdict
 from decisions.engine import Outcome, message_of
 from decisions.policy import Policy
 from decisions.request import BuyerEvidence
-from decisions.tiers import Tier, tier_of
+from decisions.tiers import Tier, lacks_only_a_payment, tier_of
 from features.catalog import CATALOG
 from features.online import rows_vector
 from features.rows import Row
@@ -192,6 +192,11 @@ def _summary(tier: Tier, buyer: BuyerEvidence, policy: Policy) -> Text:
             "zh": "因平台确认的违规记录,您目前不能享受极速退款,退款申请由商家审核;如有异议可申请人工复核。",
             "en": "Because of a confirmed violation you cannot have instant refunds at present: the shop "
             "reviews your refund requests. You may ask for a person to review this.",
+        }
+    if tier == "new" and lacks_only_a_payment(buyer, policy):
+        return {
+            "zh": "您的交易历史还不够:我们还没有您的付款记录。",
+            "en": "There is not enough history yet: nothing that you paid is known to us.",
         }
     if tier == "new":
         n, days, tenure = policy.min_completed_orders, policy.min_tenure_days, buyer.tenure_days or 0.0

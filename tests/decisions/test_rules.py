@@ -133,6 +133,42 @@ def test_tier_and_standing_follow_from_the_evidence(buyer: dict[str, Any], tier:
     assert (decision.tier, decision.standing) == (tier, standing)
 
 
+NO_MINIMUM = replace(NOTICE, min_completed_orders=0, min_tenure_days=0.0)
+
+
+@pytest.mark.parametrize(
+    ("policy", "completed", "tenure", "said"),
+    [
+        (NO_MINIMUM, 0, None, "nothing that the buyer paid is known"),
+        (NO_MINIMUM, 4, None, "nothing that the buyer paid is known"),
+        (NOTICE, 0, None, "0 completed orders over 0 days, must be at least 3 over 30 days"),
+        (NOTICE, 2, 31.0, "2 completed orders over 31 days, must be at least 3 over 30 days"),
+        (
+            replace(NO_MINIMUM, min_completed_orders=1),
+            0,
+            None,
+            "0 completed orders over 0 days, must be at least 1 over 0 days",
+        ),
+        (
+            replace(NO_MINIMUM, min_tenure_days=1.0),
+            0,
+            None,
+            "0 completed orders over 0 days, must be at least 0 over 1 days",
+        ),
+    ],
+)
+def test_a_new_buyers_verdict_says_what_is_missing(
+    policy: Policy, completed: int, tenure: float | None, said: str
+) -> None:
+    decision = decided(policy=policy, buyer={"completed_orders": completed, "tenure_days": tenure})
+    assert failed(decision) == {"quality_user"}
+    assert [v.detail for v in decision.rules if v.code == "quality_user"] == [f"not enough history: {said}"]
+
+
+def test_a_buyer_who_just_paid_has_history_enough_where_none_is_asked_for() -> None:
+    assert not failed(decided(policy=NO_MINIMUM, buyer={"completed_orders": 0, "tenure_days": 0.0}))
+
+
 def test_without_a_proven_cut_off_the_verdict_says_so_in_words() -> None:
     decision = decided(policy=replace(NOTICE, quality_score_min=None))
     assert failed(decision) == {"quality_user"}

@@ -160,6 +160,18 @@ def test_a_buyer_with_little_history_hears_how_much_is_needed(score: BuyerScore)
     assert "1 completed order over 4 days; at least 3 over 30 days are needed" in told.summary["en"]
 
 
+def test_a_buyer_of_whom_nothing_paid_is_known_hears_that_where_no_history_is_asked_for(
+    score: BuyerScore,
+) -> None:
+    policy = replace(POLICY, min_completed_orders=0, min_tenure_days=0.0)
+    unknown = for_buyer(vector_of([]), score=score, policy=policy)
+    assert unknown.tier == "new"
+    assert unknown.summary["en"] == "There is not enough history yet: nothing that you paid is known to us."
+    assert unknown.summary["zh"] == "您的交易历史还不够:我们还没有您的付款记录。"
+    told = for_buyer(vector_of([]), score=score, policy=POLICY)
+    assert "0 completed orders over 0 days; at least 3 over 30 days are needed" in told.summary["en"]
+
+
 @pytest.mark.parametrize(
     "buyer",
     [{}, {"score": 301.5}, {"abuse_confirmed": True}, {"completed_orders": 1}, {"tenure_days": None}],
