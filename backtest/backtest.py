@@ -105,7 +105,7 @@ def backtest(
         scene = _scene(run, order)
         months = [month.name for month in run.months]
         said = [*caveats, *caveats_of(history, scene.outcomes, order.policies, assumed_goods=order.goods)]
-        if idle := taught_nothing(order.out, months):
+        if idle := taught_nothing(months, order.out):
             said.append(f"Nothing could be learned for {', '.join(idle)}: decided by the model before.")
         report = report_of(run, scene, inputs=asdict(inputs), caveats=said)
         if order.fit is not None:

@@ -162,9 +162,9 @@ def base_rates(out: Path, months: Sequence[str]) -> dict[str, float]:
     }
 
 
-def taught_nothing(out: Path, months: Sequence[str]) -> list[str]:
-    """Name the months that went on with an earlier model; none where a run has trained none."""
-    learned = base_rates(out, months)
+def taught_nothing(months: Sequence[str], *outs: Path) -> list[str]:
+    """Name the months that went on with an earlier model; none where no model was trained in the folders."""
+    learned = {month for out in outs for month in base_rates(out, months)}
     return [month for month in months if month not in learned] if learned else []
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from ..report import asked_in, beside, plain, told_of
+from ..walk_forward import taught_nothing
 from .figures import Worlds
 from .living import World
 
@@ -15,10 +16,6 @@ UNKNOWN: Final = (
     "The market is simulated: who abuses, how often and how abusers react is assumed, as the page of the "
     "simulated marketplace says. Figures are those of one seed; try others. The honest do not react, so "
     "nobody asks more often because refunds come at once."
-)
-SWEEP: Final = (
-    "Shops' quality is what the service's sweep measures, and strikes through linked accounts are heard by "
-    "it; none runs here: limits on a quality find every shop unknown, and such strikes do not count."
 )
 BUDGETS: Final = (
     "A parcel that is found shipped on the very day of its refund is known to the budgets from the next step "
@@ -60,7 +57,7 @@ def report_of(
             "has_truth": True,
             "foretold": list(foretold),
             "swaps": [],
-            "caveats": _caveats(worlds),
+            "caveats": _caveats(world, worlds),
         }
     )
     return found
@@ -82,11 +79,15 @@ def _policy(worlds: Worlds, n: int) -> dict[str, Any]:
     }
 
 
-def _caveats(worlds: Worlds) -> list[str]:
-    policies = [one.policy for one in worlds.lives]
+def _caveats(world: World, worlds: Worlds) -> list[str]:
     found = [UNKNOWN]
-    if any(p.needs_shop or p.standing.points.linked_abuse for p in policies):
-        found.append(SWEEP)
-    if any("budget" in p.asks for p in policies):
+    if any("budget" in one.policy.asks for one in worlds.lives):
         found.append(BUDGETS)
+    for one in worlds.lives:
+        months = [month.name for month in one.run.months]
+        if idle := taught_nothing(months, world.out, one.run.out):
+            found.append(
+                f"{one.policy.version}: nothing could be learned in its market for {', '.join(idle)}, "
+                "decided by the model before."
+            )
     return found

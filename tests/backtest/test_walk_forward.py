@@ -66,11 +66,11 @@ def test_a_later_month_that_teaches_nothing_goes_on_with_the_model_before_it(
     assert [models.of(month).version for month in months] == [
         f"walk-{month}" for month in ("2026-02", "2026-02", "2026-02", "2026-05")
     ]
-    assert taught_nothing(tmp_path, months) == ["2026-03", "2026-04"]
+    assert taught_nothing(months, tmp_path) == ["2026-03", "2026-04"]
     assert list(base_rates(tmp_path, months)) == ["2026-02", "2026-05"]
     with pytest.raises(OneClassOnly):
         models.of("2026-01")
-    assert taught_nothing(tmp_path / "fixed", months) == [], "a run with one model has trained none"
+    assert taught_nothing(months, tmp_path / "fixed") == [], "a run with one model has trained none"
 
 
 def test_a_history_too_short_to_learn_from_is_refused(log: Path, tmp_path: Path) -> None:

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
@@ -12,15 +14,17 @@ from backtest.marketplace import MarketConfig
 from backtest.outcomes import outcomes_of
 from backtest.replay import Fixed
 from backtest.run_record import Inputs, policies_of
+from backtest.teaching import TEACH, Taught
 from backtest.world.backtest import backtest
 from backtest.world.figures import Worlds
 from backtest.world.foretold import SHOWN
 from backtest.world.living import Lived, World
 from decisions.policy import Policy
 from features.errors import BadInput
-from tests.backtest.scenes import small_model
+from tests.backtest.scenes import small_model, small_score
 from tests.backtest.test_replay import EVERYBODY, NOBODY
 from tests.backtest.world.conftest import GUARDED, MARKET, files_of
+from training.fit import OneClassOnly
 
 
 def inputs_of(*policies: Policy) -> Inputs:
@@ -134,3 +138,33 @@ def test_a_market_too_short_to_learn_from_leaves_nothing_behind(tmp_path: Path) 
     with pytest.raises(BadInput, match="no month of this market"):
         reported(world, NOBODY)
     assert not world.out.exists()
+
+
+def test_the_page_names_the_months_of_each_world_that_went_on_with_an_older_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody can learn for July; in the world of instant refunds not for August either."""
+    score, decided_from = small_score(), datetime(2025, 6, 1, tzinfo=UTC)
+
+    def teach(events: pa.Table, *, until: datetime, seed: int, proves: bool) -> Taught:
+        granted = events.filter(pc.equal(events["kind"], "refund_granted"))
+        lately = granted.filter(
+            pc.greater_equal(granted["recorded_at"], pa.scalar(until - timedelta(days=28)))
+        )
+        paid_at_once = "auto" in lately["actor"].to_pylist()
+        month = f"{until:%Y-%m}"
+        if until < decided_from or month == "2025-07" or (month == "2025-08" and paid_at_once):
+            raise OneClassOnly("nobody abuses")
+        return Taught(score=score, guaranteed_cut_off=None, known_until=until, base_rate=0.1)
+
+    monkeypatch.setitem(TEACH, "abuse", teach)
+    report = reported(World(market=replace(MARKET, buyers=100), out=tmp_path), NOBODY, EVERYBODY)
+    assert report["world"]["decided_from"] == "2025-06"
+    said = [text for text in report["caveats"] if "nothing could be learned" in text]
+    assert said == [
+        f"{NOBODY.version}: nothing could be learned in its market for 2025-07, decided by the model before.",
+        f"{EVERYBODY.version}: nothing could be learned in its market for 2025-07, 2025-08, "
+        "decided by the model before.",
+    ]
+    page = (tmp_path / "report.html").read_text()
+    assert all(text in page for text in said)
