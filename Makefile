@@ -28,7 +28,7 @@ serve: $(STAMP) ## Keep the service up (the demo first, where it has not run)
 	$(BIN)/buyer-tier serve
 
 test: $(STAMP) ## Run every test, in two processes
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(STAMP) ## Format, lint, types, import contracts, generated pages
 	$(BIN)/ruff format --check .

@@ -43,6 +43,7 @@ def assert_nothing_runs(home: Path) -> None:
     assert not (home / "postgres" / "postmaster.pid").exists()
 
 
+@pytest.mark.slow
 def test_the_demo_decides_a_month_of_requests_and_can_be_run_again(home: Path) -> None:
     first = demo(home, "--json")
     assert first.returncode == 0, first.stderr

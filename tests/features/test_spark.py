@@ -60,6 +60,7 @@ def features(log: pa.Table) -> pa.Table:
     return feature_table(log, spine_of(log["buyer_id"].unique(), AS_OF))
 
 
+@pytest.mark.slow
 def test_every_buyer_of_a_log_in_parts_gets_the_local_engines_bytes_in_parts(
     spark: Any, log: pa.Table, features: pa.Table, tmp_path: Path
 ) -> None:

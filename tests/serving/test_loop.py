@@ -143,6 +143,7 @@ async def test_the_newest_verification_is_exported_as_metrics(
     assert abs(found["check_timestamp_seconds"] - datetime.now(UTC).timestamp()) < 60
 
 
+@pytest.mark.slow
 def test_a_model_trained_on_the_export_is_the_model_trained_on_the_log(url: str, tmp_path: Path) -> None:
     config = MarketConfig(buyers=1500, days=420, abuse_rate=0.04)
     market = simulate(config)

@@ -151,6 +151,7 @@ def _train(home: str, seed: int) -> None:
     train_abuse(market(n_buyers=80), tracking_uri=uri_of(Path(home)), seed=seed)
 
 
+@pytest.mark.slow
 def test_two_trainings_at_once_leave_one_sound_registry(tmp_path: Path) -> None:
     spawn = multiprocessing.get_context("spawn")
     both = [spawn.Process(target=_train, args=(str(tmp_path), seed)) for seed in (0, 1)]
@@ -174,6 +175,7 @@ def retail() -> pa.Table:
     return import_online_retail_ii(RETAIL).events
 
 
+@pytest.mark.slow
 def test_cancellation_of_a_real_retailer_is_ranked_better_than_by_simple_methods(
     retail: pa.Table, tmp_path: Path
 ) -> None:

@@ -52,6 +52,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 @pytest.fixture(scope="package")
 def lives(world: World) -> dict[str, Lived]:
+    """Live under each policy, which is dear: only `test_living` asks for it, so one process does it once."""
     return {version: lived(world, policy) for version, policy in POLICIES.items()}
 
 

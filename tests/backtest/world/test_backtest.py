@@ -11,14 +11,12 @@ import pyarrow.compute as pc
 import pytest
 
 from backtest.marketplace import MarketConfig
-from backtest.outcomes import outcomes_of
 from backtest.replay import Fixed
 from backtest.run_record import Inputs, policies_of
 from backtest.teaching import TEACH, Taught
 from backtest.world.backtest import backtest
-from backtest.world.figures import Worlds
 from backtest.world.foretold import SHOWN
-from backtest.world.living import Lived, World
+from backtest.world.living import World
 from decisions.policy import Policy
 from features.errors import BadInput
 from tests.backtest.scenes import small_model, small_score
@@ -53,6 +51,7 @@ def report(run: World) -> dict[str, Any]:
     return reported(run, GUARDED, replace(GUARDED, version="twin"), EVERYBODY)
 
 
+@pytest.mark.slow
 def test_a_policy_and_its_twin_live_the_same_life_and_the_replay_foretells_it(report: dict[str, Any]) -> None:
     one, twin, _ = report["policies"]
     assert one["figures"] == twin["figures"]
@@ -86,35 +85,6 @@ def test_a_run_that_is_started_again_changes_no_byte(report: dict[str, Any], run
     again = reported(run, GUARDED, replace(GUARDED, version="twin"), EVERYBODY)
     assert again == report
     assert files_of(run.out) == before
-
-
-def test_figures_of_worlds_whose_results_are_known_are_those(lives: dict[str, Lived]) -> None:
-    worlds = Worlds.of([lives[NOBODY.version], lives[EVERYBODY.version]])
-    nobody, everybody = worlds.figures(0), worlds.figures(1)
-    for name in ("auto", "auto_fen", "abuser_auto_fen", "loss_auto_fen", "new_auto_fen"):
-        assert nobody[name].value == 0, name
-    assert nobody["reviews"].value == nobody["before"].value
-    history = lives[NOBODY.version].run.history
-    outcomes = outcomes_of(history)
-    hours = outcomes.answered_us[outcomes.before & (outcomes.answered_us >= 0)].sum() / 3.6e9
-    assert nobody["hours_waited"].value == pytest.approx(hours)
-    assert everybody["good_served"].value is not None
-    assert everybody["good_served"].value > 0.8
-    assert (everybody["hours_waited"].value or 0) < 0.2 * hours
-    gap = worlds.gaps(1)["hours_waited"]
-    assert gap.high is not None
-    assert gap.high < 0
-
-
-def test_money_and_accounts_of_one_person_are_counted_together(lives: dict[str, Lived]) -> None:
-    one = lives[NOBODY.version]
-    worlds = Worlds.of([one])
-    figures, people = worlds.figures(0), worlds.people[0]
-    opened = pc.not_equal(one.truth.buyer_ids, one.truth.person_ids)
-    assert figures["new_accounts"].value == pc.sum(opened).as_py() > 2
-    assert people.count == MARKET.buyers
-    assert (figures["people"].value or 0) < (figures["abusers"].value or 0)
-    assert 0 < (figures["people_back"].value or 0) <= (figures["new_accounts"].value or 0)
 
 
 def test_a_market_with_a_basket_asked_back_at_one_instant_is_decided_as_its_replay(tmp_path: Path) -> None:

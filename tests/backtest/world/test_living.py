@@ -17,6 +17,7 @@ from backtest.outcomes import outcomes_of
 from backtest.parts import read_decisions, read_moves
 from backtest.replay import Fixed, Run, compute_features, replay
 from backtest.walk_forward import WalkForward
+from backtest.world.figures import Worlds
 from backtest.world.living import Lived, World, lived
 from decisions.policy import NOTICE
 from features.errors import BadInput
@@ -141,6 +142,35 @@ def test_abusers_whom_nobody_refunds_at_once_ask_for_less_and_less_often(
     refused, served = found
     assert refused[0] < 0.9 * served[0], "they ask for less"
     assert refused[1] < 0.9 * served[1], "and less often"
+
+
+def test_figures_of_worlds_whose_results_are_known_are_those(lives: dict[str, Lived]) -> None:
+    worlds = Worlds.of([lives[NOBODY.version], lives[EVERYBODY.version]])
+    nobody, everybody = worlds.figures(0), worlds.figures(1)
+    for name in ("auto", "auto_fen", "abuser_auto_fen", "loss_auto_fen", "new_auto_fen"):
+        assert nobody[name].value == 0, name
+    assert nobody["reviews"].value == nobody["before"].value
+    history = lives[NOBODY.version].run.history
+    outcomes = outcomes_of(history)
+    hours = outcomes.answered_us[outcomes.before & (outcomes.answered_us >= 0)].sum() / 3.6e9
+    assert nobody["hours_waited"].value == pytest.approx(hours)
+    assert everybody["good_served"].value is not None
+    assert everybody["good_served"].value > 0.8
+    assert (everybody["hours_waited"].value or 0) < 0.2 * hours
+    gap = worlds.gaps(1)["hours_waited"]
+    assert gap.high is not None
+    assert gap.high < 0
+
+
+def test_money_and_accounts_of_one_person_are_counted_together(lives: dict[str, Lived]) -> None:
+    one = lives[NOBODY.version]
+    worlds = Worlds.of([one])
+    figures, people = worlds.figures(0), worlds.people[0]
+    opened = pc.not_equal(one.truth.buyer_ids, one.truth.person_ids)
+    assert figures["new_accounts"].value == pc.sum(opened).as_py() > 2
+    assert people.count == MARKET.buyers
+    assert (figures["people"].value or 0) < (figures["abusers"].value or 0)
+    assert 0 < (figures["people_back"].value or 0) <= (figures["new_accounts"].value or 0)
 
 
 def test_a_run_that_was_interrupted_goes_on_and_ends_with_the_same_bytes(
