@@ -82,6 +82,7 @@ def page_of(report: dict[str, Any]) -> str:
         rows=shown,
         summary=SUMMARY,
         compared=[row for name in COMPARED for row in shown if row[0] == name],
+        across_rows=SUMMARY,
         foretold_rows=SHOWN,
         pictures=pictures(report),
     )

@@ -14,8 +14,8 @@ SERVED: Final = "good_served"
 COST: Final = "worst_loss_rate"
 UNKNOWN: Final = (
     "The market is simulated: who abuses, how often and how abusers react is assumed, as the page of the "
-    "simulated marketplace says. Figures are those of one seed; try others. The honest do not react, so "
-    "nobody asks more often because refunds come at once."
+    "simulated marketplace says. Figures are those of one seed; others have others (--seeds). The honest do "
+    "not react, so nobody asks more often because refunds come at once."
 )
 BUDGETS: Final = (
     "A parcel that is found shipped on the very day of its refund is known to the budgets from the next step "

@@ -56,6 +56,12 @@ def backtest(
     abuse_rate: Annotated[
         float | None, typer.Option(help="Of a world: share of the accounts that abuse; else 0.01.")
     ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            min=2, max=100, help="Of a world: live in so many, of this seed and the next, and tell the range."
+        ),
+    ] = None,
     seed: Annotated[
         int, typer.Option(min=0, max=2**32 - 1, help="Of a world, of training and of the intervals.")
     ] = 0,
@@ -75,7 +81,8 @@ def backtest(
     react. With --world each policy gets a simulated market of its own with the
     same people: it asks, the policy answers, and abusers go on, stop, ask for
     less or come back with linked accounts. Until the first model can be trained,
-    about ten months, all worlds are one history. --since, --until, --truth,
+    about ten months, all worlds are one history. With --seeds they live in several
+    markets, and the page says how far their figures differ. --since, --until, --truth,
     --goods, --task and --loss-budget are for histories.
 
     The folder holds report.html, report.json, every decision, and an MLflow
@@ -103,13 +110,22 @@ def backtest(
             "--task": task,
             "--loss-budget": loss_budget,
         },
-        of_worlds={"--buyers": buyers, "--days": days, "--abuse-rate": abuse_rate},
+        of_worlds={"--buyers": buyers, "--days": days, "--abuse-rate": abuse_rate, "--seeds": seeds},
     )
     policies = read_policies(policy or [])
     settings = Settings()
     if events is None:
         given = {"buyers": buyers, "days": days, "abuse_rate": abuse_rate}
-        live(given, policies, out_dir, model=model, seed=seed, settings=settings, as_json=as_json)
+        live(
+            given,
+            policies,
+            out_dir,
+            model=model,
+            seed=seed,
+            seeds=seeds or 1,
+            settings=settings,
+            as_json=as_json,
+        )
         return
     asked = Question(
         events=events,

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from decisions.policy import Policy
     from serving.settings import Settings
 
+MOST_SEEDS: Final = 2**32
 DEFAULTS: Final = {"buyers": 5_000, "days": 540, "abuse_rate": 0.01}
 NOT_OF_WORLDS: Final = {
     "--events": "a world makes its own history; give one or the other",
@@ -46,6 +47,7 @@ def live(
     *,
     model: str | None,
     seed: int,
+    seeds: int,
     settings: Settings,
     as_json: bool,
 ) -> None:
@@ -57,12 +59,15 @@ def live(
     from backtest.world.page import TERMINAL, rows
     from buyer_tier.backtest_run import model_named, name_of, shown
     from buyer_tier.console import err
+    from features.errors import BadInput
 
+    if seed + seeds > MOST_SEEDS:
+        raise BadInput(f"--seeds {seeds}: there is no seed after {MOST_SEEDS - 1}; give a lesser --seed")
     market = MarketConfig(**(DEFAULTS | {k: v for k, v in given.items() if v is not None}), seed=seed)
     models, name, caveats = model_named(model, settings.tracking_uri)
     inputs = Inputs(
         log=f"simulated market of {market.buyers} buyers, {market.days} days, {market.abuse_rate:g} of them "
-        f"abusers, seed {seed}, from {market.start:%Y-%m-%d}",
+        f"abusers, {_said(seed, seeds)}, from {market.start:%Y-%m-%d}",
         policies=policies_of(policies),
         models=f"{name}, seed {seed}",
         since=None,
@@ -83,6 +88,7 @@ def live(
             policies,
             inputs,
             models=name,
+            seeds=seeds,
             caveats=caveats,
             on_step=status.update,
             on_month=lambda version, month, n: status.update(f"{version}: {n:,} decisions of {month}"),
@@ -95,3 +101,7 @@ def live(
         tracking_uri=settings.tracking_uri,
         as_json=as_json,
     )
+
+
+def _said(seed: int, seeds: int) -> str:
+    return f"seed {seed}" if seeds == 1 else f"seeds {seed} to {seed + seeds - 1}"

@@ -37,7 +37,9 @@ def test_what_belongs_to_a_history_is_refused_with_a_world(option: str, value: s
     assert said in refused
 
 
-@pytest.mark.parametrize(("option", "value"), [("--buyers", "9"), ("--days", "9"), ("--abuse-rate", "0.1")])
+@pytest.mark.parametrize(
+    ("option", "value"), [("--buyers", "9"), ("--days", "9"), ("--abuse-rate", "0.1"), ("--seeds", "2")]
+)
 def test_what_belongs_to_a_world_is_refused_with_a_history(option: str, value: str) -> None:
     assert f"{option} does not go without --world" in refusal("--events", "market", option, value)
 

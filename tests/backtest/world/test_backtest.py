@@ -138,3 +138,36 @@ def test_the_page_names_the_months_of_each_world_that_went_on_with_an_older_mode
     ]
     page = (tmp_path / "report.html").read_text()
     assert all(text in page for text in said)
+
+
+def test_with_more_seeds_the_page_tells_how_far_figures_differ_from_market_to_market(tmp_path: Path) -> None:
+    market = replace(MARKET, buyers=100, days=90)
+    world = World(market=market, out=tmp_path / "both", models=Fixed(small_model()))
+    policies = [NOBODY, EVERYBODY]
+
+    def lived() -> dict[str, Any]:
+        return backtest(world, policies, inputs_of(*policies), models="test", seeds=2)
+
+    report = lived()
+    assert report["seeds"] == [MARKET.seed, MARKET.seed + 1]
+    next_market, seed = replace(market, seed=MARKET.seed + 1), MARKET.seed + 1
+    alone = reported(replace(world, market=next_market, seed=seed, out=tmp_path / "alone"), *policies)
+    for n, found in enumerate(report["across"]):
+        for kind in ("figures", "gaps"):
+            for name, told in found[kind].items():
+                both = [one["policies"][n][kind][name]["value"] for one in (report, alone)]
+                assert told["values"] == both, name
+                known = [value for value in both if value is not None]
+                assert (told["low"], told["high"]) == ((min(known), max(known)) if known else (None, None))
+    asked = report["across"][1]["figures"]["before"]
+    assert asked["low"] < asked["value"] < asked["high"]
+    page = (world.out / "report.html").read_text()
+    assert "In 2 markets" in page
+    before = files_of(world.out)
+    assert lived() == report
+    assert files_of(world.out) == before
+
+
+def test_a_run_of_one_seed_tells_of_no_other(report: dict[str, Any], run: World) -> None:
+    assert (report["across"], report["seeds"]) == ([], [MARKET.seed])
+    assert "markets</h2>" not in (run.out / "report.html").read_text()
