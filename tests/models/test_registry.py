@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from models.mlflow_store import RegistryUnavailable, experiment_id, tracking
 from models.registry import CUT_OFF_TAG, ModelDamaged, Registry, cut_off_as_tag
 from models.succession import promote
 from models.travelling_code import MODULES, package_name
+from tests.forked import forkserver
 
 from .conftest import rows
 
@@ -198,9 +198,8 @@ def test_two_processes_that_register_first_at_once_leave_one_sound_registry(
 ) -> None:
     fitted.save(tmp_path / "score")
     home = tmp_path / "home"
-    spawn = multiprocessing.get_context("spawn")
     given = (str(home), str(tmp_path / "score"))
-    both = [spawn.Process(target=_register_saved, args=given) for _ in range(2)]
+    both = [forkserver.Process(target=_register_saved, args=given) for _ in range(2)]
     for process in both:
         process.start()
     for process in both:

@@ -23,6 +23,7 @@ from models.mlflow_store import RegistryUnavailable
 from models.registry import CUT_OFF_TAG, Registry
 from models.self_check import digest
 from models.succession import SETTLED, changes, promote, rollback
+from tests.forked import forkserver
 from tests.models.conftest import new_score, rows
 from tests.models.test_registry import register
 from training.abuse import train_abuse
@@ -39,8 +40,12 @@ from .events import day
 from .events import market as market_without_abusers
 from .retrain_scenes import EASY, copied, market, order_in
 
-forkserver = multiprocessing.get_context("forkserver")
-forkserver.set_forkserver_preload(["training.retrain", "tests.training.retrain_scenes"])
+UNDRAWN = (
+    (training.examination, "figures", lambda *_, **__: {}),
+    (training.examination, "reliability_by_slice", lambda _: Figure(figsize=(1, 1))),
+    (training.judge, "tried_alone", lambda _: Tried(load_seconds=1.0, answer_seconds=0.001, gap=0.0)),
+)
+"""Pictures and a fresh interpreter are dear: the first model has them, and the one before a rollback."""
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +63,12 @@ def first(log: pa.Table, tmp_path_factory: pytest.TempPathFactory) -> tuple[Orde
 def order(first: tuple[Order, RetrainReport], tmp_path: Path) -> Order:
     """An order for a store of its own, in which the first model is the champion and a window is new."""
     return copied(first[0].kept_in.parent, tmp_path)
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    for place, name, instead in UNDRAWN:
+        monkeypatch.setattr(place, name, instead)
 
 
 def test_the_first_model_is_promoted_and_says_that_nobody_was_there_to_compare_with(
@@ -117,6 +128,7 @@ def test_a_retraining_finds_out_what_a_training_of_the_same_window_does_and_says
         assert str(escape(said)) in page
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_each_model_is_judged_by_the_cut_off_that_it_would_have_in_charge(
     order: Order, log: pa.Table
 ) -> None:
@@ -175,10 +187,8 @@ def _killed_at(home: str, step: str) -> None:
         if now == step:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    # Twelve times a picture and a fresh interpreter: dear, and no step of theirs is cut off here.
-    training.examination.figures = lambda *_, **__: {}
-    training.examination.reliability_by_slice = lambda _: Figure(figsize=(1, 1))
-    training.judge.tried_alone = lambda _: Tried(load_seconds=1.0, answer_seconds=0.001, gap=0.0)
+    for place, name, instead in UNDRAWN:
+        setattr(place, name, instead)
     retrain(market(), order_in(Path(home)), on_step=kill)
 
 
@@ -224,6 +234,7 @@ def test_a_rollback_is_not_undone_by_the_next_retraining(order: Order, log: pa.T
         rollback(registry, reason="again")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_challenger_that_a_gate_holds_waits_in_the_shadow_for_a_person(order: Order, log: pa.Table) -> None:
     held = retrain(log, replace(order, limits=replace(EASY, swap_share=-1.0)))
     assert (held.outcome, held.champion_now) == ("held", "1")
@@ -236,6 +247,7 @@ def test_a_challenger_that_a_gate_holds_waits_in_the_shadow_for_a_person(order: 
     assert (change.by, change.reason, change.replaced) == ("ann", "approved by risk", "1")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_feature_that_fell_silent_is_named_and_nothing_is_promoted(order: Order, log: pa.Table) -> None:
     silent = log.set_column(
         log.column_names.index("amount_fen"), "amount_fen", pa.nulls(len(log), log["amount_fen"].type)
@@ -246,6 +258,7 @@ def test_a_feature_that_fell_silent_is_named_and_nothing_is_promoted(order: Orde
     assert Registry(order.tracking_uri).champion_version() == "1"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_champion_that_reads_other_features_is_named_and_stays(tmp_path: Path, log: pa.Table) -> None:
     order = order_in(tmp_path)
     register(new_score(max_trees=5).fit(*rows(300)), order.tracking_uri)
@@ -287,6 +300,7 @@ def _in_a_thread(log: pa.Table, order: Order) -> None:
         pool.submit(retrain, log, order).result()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_with_mlflow_away_the_finished_model_is_kept_and_picked_up_by_the_next_run(
     tmp_path: Path, log: pa.Table
 ) -> None:
@@ -305,6 +319,7 @@ def test_with_mlflow_away_the_finished_model_is_kept_and_picked_up_by_the_next_r
     assert (line.tags[VERDICT][:7], digest(stored)) == ("promote", bytes_kept)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_beside_a_damaged_champion_the_new_model_waits_for_a_person(
     order: Order, tmp_path: Path, log: pa.Table
 ) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +12,7 @@ from features.catalog import CATALOG
 from features.errors import BadInput
 from features.sources.online_retail_ii import import_online_retail_ii
 from models.registry import Registry
+from tests.forked import forkserver
 from training.abuse import train_abuse
 from training.cancellation import MODEL_NAME, train_cancellation
 from training.fit import OneClassOnly
@@ -153,8 +153,7 @@ def _train(home: str, seed: int) -> None:
 
 @pytest.mark.slow
 def test_two_trainings_at_once_leave_one_sound_registry(tmp_path: Path) -> None:
-    spawn = multiprocessing.get_context("spawn")
-    both = [spawn.Process(target=_train, args=(str(tmp_path), seed)) for seed in (0, 1)]
+    both = [forkserver.Process(target=_train, args=(str(tmp_path), seed)) for seed in (0, 1)]
     for process in both:
         process.start()
     for process in both:

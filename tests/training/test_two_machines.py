@@ -20,14 +20,13 @@ from typing import Final
 import pytest
 
 from models.registry import Registry
+from tests.forked import forkserver
 from training.retrain import retrain
 from training.turn import LEASE, Busy, Lease
 
 from .retrain_scenes import market, order_in
 
 pytestmark = pytest.mark.slow
-forkserver = multiprocessing.get_context("forkserver")
-forkserver.set_forkserver_preload(["training.retrain", "tests.training.retrain_scenes"])
 PATIENCE: Final = 300.0
 Answers = "multiprocessing.Queue[tuple[str, str]]"
 
