@@ -11,12 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvicorn
-from fastapi import FastAPI
 
-from .app import create_app
-from .champion import Models
 from .connections import Connection
 from .errors import Unavailable
 from .logs import configure_logs
@@ -35,6 +33,11 @@ from .workers import (
     stop_with_parent,
 )
 
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from .champion import Models
+
 
 def run(settings: Settings, *, announce: Callable[[str, bool], None]) -> None:
     """Serve until SIGINT or SIGTERM.
@@ -51,6 +54,8 @@ def run(settings: Settings, *, announce: Callable[[str, bool], None]) -> None:
         The port is taken, or the database is away.
     """
     configure_logs()
+    if settings.workers == 1:  # who only keeps workers up needs none of what answers, which is long to import
+        from .app import create_app
     with workspace(settings) as url, _listening(settings) as listener:
         has_keys = asyncio.run(_has_keys(settings, url))
         port = listener.getsockname()[1]
@@ -68,6 +73,8 @@ def run(settings: Settings, *, announce: Callable[[str, bool], None]) -> None:
 
 def work(settings: Settings, url: str, worker: Worker, *, models: Models | None = None) -> None:
     """Serve as one of several workers."""
+    from .app import create_app
+
     signal.signal(signal.SIGTERM, leave)
     configure_logs()
     app = create_app(settings, database_url=url, models=models)
