@@ -170,6 +170,7 @@ def _found_shipped(events: pa.Table) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=events.schema)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", [NOTICE, GUARDED, SWEPT, GENEROUS], ids=lambda p: p.version)
 def test_the_service_and_the_replay_give_the_same_decisions_byte_for_byte(
     url: str, log: Path, tmp_path: Path, score: BuyerScore, policy: Policy
